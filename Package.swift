@@ -1,0 +1,95 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// APUS_PORTABLE=1 in the environment builds without any x86 shim: the code that arm64 takes, on any machine.
+let portable = Context.environment["APUS_PORTABLE"] != nil
+#if arch(x86_64)
+  let x86 = !portable
+#else
+  let x86 = false
+#endif
+
+let warningsAreErrors: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let portableC: [CSetting] = portable ? [.define("APUS_PORTABLE")] : []
+let portableSwift: [SwiftSetting] = portable ? [.define("APUS_PORTABLE"), .unsafeFlags(["-Xcc", "-DAPUS_PORTABLE"])] : []
+
+/// One row per instruction set. `flags` steer Swift's code generation and what the shims' header offers.
+struct InstructionSet {
+  var name: String
+  var flags: [String]
+  var defines: [String]
+}
+let instructionSets: [InstructionSet] =
+  x86
+  ? [
+    InstructionSet(name: "Baseline", flags: ["-Xcc", "-march=x86-64"], defines: []),
+    InstructionSet(name: "AVX2", flags: ["-Xcc", "-march=x86-64-v3"], defines: ["APUS_FMA"]),
+    InstructionSet(name: "AVX512", flags: ["-Xcc", "-march=x86-64-v4"], defines: ["APUS_FMA", "APUS_32_REGISTERS"]),
+  ] : [InstructionSet(name: "Baseline", flags: [], defines: [])]
+
+/// Kernel targets share the folder Sources/ApusKernels by symlink. They are always optimised, so that `swift test` is
+/// quick: -wmo because nothing inlines across files without it, -num-threads because the index store needs an object a
+/// file. The unroll threshold keeps the accumulators of the widest register tiles in registers.
+let kernelTargets: [Target] = instructionSets.map { set in
+  .target(
+    name: "ApusKernels\(set.name)",
+    dependencies: ["ApusKernelInterface", "ApusShims"],
+    swiftSettings: set.defines.map { .define($0) } + portableSwift + warningsAreErrors + [
+      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000"]),
+      .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug)),
+    ])
+}
+let kernelDependencies: [Target.Dependency] = kernelTargets.map { .init(stringLiteral: $0.name) }
+
+let package = Package(
+  name: "apus",
+  products: [
+    .library(name: "Apus", targets: ["Apus"]),
+    .library(name: "apus", type: .dynamic, targets: ["ApusSharedLibrary"]),
+    .executable(name: "kbench", targets: ["kbench"]),
+    .executable(name: "apus-peer-worker", targets: ["ApusPeerWorker"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    .systemLibrary(name: "CApus", path: "include"),
+    .target(name: "ApusShims", cSettings: portableC),
+    .target(name: "ApusKernelInterface", swiftSettings: warningsAreErrors),
+  ] + kernelTargets + [
+    .target(
+      name: "ApusEngine",
+      dependencies: ["ApusKernelInterface", "ApusShims"] + kernelDependencies,
+      swiftSettings: portableSwift + warningsAreErrors + [
+        // The blocking loops live here: a debug build's tests would take minutes without it.
+        .unsafeFlags(["-O"], .when(configuration: .debug))
+      ]),
+    .target(
+      name: "ApusABI", dependencies: ["ApusEngine", "CApus"],
+      swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+    .target(
+      name: "ApusSharedLibrary", dependencies: ["ApusABI"],
+      swiftSettings: warningsAreErrors,
+      linkerSettings: [
+        .unsafeFlags([
+          "-static-stdlib",
+          "-Xlinker", "--version-script=\(Context.packageDirectory)/include/apus.map",
+          "-Xlinker", "-soname=libapus.so", "-Xlinker", "-z", "-Xlinker", "nodelete",
+        ])
+      ]),
+    .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "kbench",
+      dependencies: [
+        "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Benchmarks/kbench", swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "ApusPeerWorker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
+      cSettings: [.headerSearchPath("../../include")]),
+    .target(name: "ApusTestSupport", dependencies: ["ApusEngine"], path: "Tests/_TestSupport", swiftSettings: warningsAreErrors),
+    .testTarget(
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusTestSupport"], swiftSettings: warningsAreErrors),
+  ],
+  swiftLanguageModes: [.v6]
+)

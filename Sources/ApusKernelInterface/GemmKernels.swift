@@ -1,0 +1,226 @@
+/// The register tile's work: `rows` x `columns` of C from a list of blocks of A and B ("batch-reduce GEMM",
+/// E. Georganas et al., "Harnessing Deep Learning via a Single Building Block", 2020).
+///
+/// Every element of C is one chain of multiply-adds over the blocks in order and k in order within a block, starting
+/// from zero, so its bits depend on nothing else. Strides are in elements of the data type.
+@frozen public struct GemmTileArguments {
+  /// Element (0, 0) of A's first block; row i, step k lies at `a + i * aRowStride + k * aStepStride`.
+  public var a: UnsafeRawPointer
+  /// Step 0 of B's first block; step k's columns lie contiguously at `b + k * bStepStride`.
+  public var b: UnsafeRawPointer
+  /// Element (0, 0) of C; columns are contiguous.
+  public var c: UnsafeMutableRawPointer
+  public var aRowStride: Int
+  public var aStepStride: Int
+  public var bStepStride: Int
+  public var cRowStride: Int
+  /// Steps in each block.
+  public var k: Int
+  /// Number of blocks; where it is above 1, block i starts at `a + aOffsets[i]` and `b + bOffsets[i]`.
+  public var blocks: Int
+  public var aOffsets: UnsafePointer<Int>?
+  public var bOffsets: UnsafePointer<Int>?
+  /// Rows of the tile, 1 to the set's tile rows.
+  public var rows: Int
+  /// Columns that are read and written, 1 to the set's tile columns.
+  public var columns: Int
+  /// True where B's rows are readable up to the next whole vector (packed panels are).
+  public var bIsPadded: Bool
+  /// C += tile rather than C = tile.
+  public var accumulate: Bool
+
+  @inlinable public init(
+    a: UnsafeRawPointer, b: UnsafeRawPointer, c: UnsafeMutableRawPointer, aRowStride: Int, aStepStride: Int,
+    bStepStride: Int, cRowStride: Int, k: Int, rows: Int, columns: Int, bIsPadded: Bool, accumulate: Bool
+  ) {
+    self.a = a
+    self.b = b
+    self.c = c
+    self.aRowStride = aRowStride
+    self.aStepStride = aStepStride
+    self.bStepStride = bStepStride
+    self.cRowStride = cRowStride
+    self.k = k
+    self.blocks = 1
+    self.aOffsets = nil
+    self.bOffsets = nil
+    self.rows = rows
+    self.columns = columns
+    self.bIsPadded = bIsPadded
+    self.accumulate = accumulate
+  }
+}
+
+/// What happens to a finished sum on its way into C:
+/// `C = activation(alpha * sum + beta * C + bias + residual)`, in that order.
+@frozen public struct GemmOutput {
+  public var alpha: Double = 1
+  public var beta: Double = 0
+  /// One number a row or a column of the block, or nil.
+  public var bias: UnsafeRawPointer?
+  public var biasIsByRow = false
+  public var residual: UnsafeRawPointer?
+  public var residualRowStride = 0
+  public var activation = Activation.identity
+  /// Of leaky ReLU and ELU, for x < 0.
+  public var slope: Double = 0
+
+  @inlinable public init() {}
+
+  /// C = sum: the tile stores its registers directly.
+  @inlinable public var isOverwrite: Bool { beta == 0 && isPlain }
+  /// C += sum: the tile adds its registers directly.
+  @inlinable public var isAccumulate: Bool { beta == 1 && isPlain }
+  @inlinable var isPlain: Bool { alpha == 1 && bias == nil && residual == nil && activation == .identity }
+}
+
+/// Activations that kernels fuse. Raw values are those of the C header.
+@frozen public enum Activation: Int32, CaseIterable, Sendable {
+  case identity = 0
+  case relu = 1
+  case leakyReLU = 2
+  case elu = 3
+  case sigmoid = 4
+  case tanh = 5
+}
+
+/// A block of C computed tile by tile: C[m x n] from A[m x k] and B[k x n].
+@frozen public struct GemmBlockArguments {
+  /// Unpacked: element (0, 0). Packed: the tiles' panels one after the other, each `[k][rows of the tile]`, where the
+  /// rows are split as `balancedTiles` says.
+  public var a: UnsafeRawPointer
+  /// Unpacked: element (0, 0). Packed: panels of the set's tile columns, each `[k][tile columns]`, zero padded.
+  public var b: UnsafeRawPointer
+  public var c: UnsafeMutableRawPointer
+  public var m: Int
+  public var n: Int
+  public var k: Int
+  /// Strides of an unpacked A.
+  public var aRowStride: Int
+  public var aStepStride: Int
+  /// Row stride of an unpacked B, whose columns are contiguous.
+  public var bStepStride: Int
+  public var cRowStride: Int
+  public var aIsPacked: Bool
+  public var bIsPacked: Bool
+  public var output: GemmOutput
+  /// Room for one tile, for outputs that are neither plain overwriting nor plain accumulation.
+  public var tileBuffer: UnsafeMutableRawPointer
+
+  @inlinable public init(
+    a: UnsafeRawPointer, b: UnsafeRawPointer, c: UnsafeMutableRawPointer, m: Int, n: Int, k: Int, aRowStride: Int,
+    aStepStride: Int, bStepStride: Int, cRowStride: Int, aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput,
+    tileBuffer: UnsafeMutableRawPointer
+  ) {
+    self.a = a
+    self.b = b
+    self.c = c
+    self.m = m
+    self.n = n
+    self.k = k
+    self.aRowStride = aRowStride
+    self.aStepStride = aStepStride
+    self.bStepStride = bStepStride
+    self.cRowStride = cRowStride
+    self.aIsPacked = aIsPacked
+    self.bIsPacked = bIsPacked
+    self.output = output
+    self.tileBuffer = tileBuffer
+  }
+}
+
+/// The rows of a block split into tiles that differ by at most one row: 49 in tiles of at most 14 is 13 + 12 + 12 + 12.
+/// Packing and computing both ask here, so they agree.
+@frozen public struct BalancedTiles {
+  public let count: Int
+  @usableFromInline let size: Int
+  @usableFromInline let larger: Int
+
+  @inlinable public init(_ total: Int, atMost limit: Int) {
+    count = (total + limit - 1) / limit
+    size = count == 0 ? 0 : total / count
+    larger = count == 0 ? 0 : total - size * count
+  }
+  /// Rows of tile `index`.
+  @inlinable public func rows(_ index: Int) -> Int { index < larger ? size + 1 : size }
+  /// First row of tile `index`.
+  @inlinable public func start(_ index: Int) -> Int { index * size + min(index, larger) }
+}
+
+/// A matrix-vector product y = A x, or one row of C times B.
+@frozen public struct MatrixVectorArguments {
+  /// Dot form: `rows` rows of `k` contiguous elements. Update form: `k` rows of `rows` contiguous elements.
+  public var matrix: UnsafeRawPointer
+  public var matrixStride: Int
+  public var vector: UnsafeRawPointer
+  public var vectorStride: Int
+  /// `rows` contiguous results.
+  public var result: UnsafeMutableRawPointer
+  public var rows: Int
+  public var k: Int
+
+  @inlinable public init(
+    matrix: UnsafeRawPointer, matrixStride: Int, vector: UnsafeRawPointer, vectorStride: Int,
+    result: UnsafeMutableRawPointer, rows: Int, k: Int
+  ) {
+    self.matrix = matrix
+    self.matrixStride = matrixStride
+    self.vector = vector
+    self.vectorStride = vectorStride
+    self.result = result
+    self.rows = rows
+    self.k = k
+  }
+}
+
+/// GEMM's kernels for one data type, filled in by each instruction set.
+@frozen public struct GemmKernels: Sendable {
+  /// C function pointers, whose arguments must be C's: a raw pointer to a `GemmBlockArguments`, and so on below.
+  public typealias Block = @convention(c) (UnsafeRawPointer) -> Void
+  /// A pointer to a `GemmTileArguments`.
+  public typealias Tile = @convention(c) (UnsafeRawPointer) -> Void
+  /// (source, rows, k, row stride, step stride, packed): tiles of A as `GemmBlockArguments.a` describes. Writes
+  /// up to `lanes` elements past the last panel.
+  public typealias PackA =
+    @convention(c) (UnsafeRawPointer, Int, Int, Int, Int, UnsafeMutableRawPointer) -> Void
+  /// (source, k, columns, step stride, column stride, packed): panels of B; one of the strides is 1.
+  public typealias PackB =
+    @convention(c) (UnsafeRawPointer, Int, Int, Int, Int, UnsafeMutableRawPointer) -> Void
+  /// A pointer to a `MatrixVectorArguments`.
+  public typealias MatrixVector = @convention(c) (UnsafeRawPointer) -> Void
+  /// (sums, their row stride, rows, columns, C, its row stride, pointer to a `GemmOutput`)
+  public typealias Finish =
+    @convention(c) (UnsafeRawPointer, Int, Int, Int, UnsafeMutableRawPointer, Int, UnsafeRawPointer) -> Void
+
+  public var lanes: Int
+  public var tileRows: Int
+  public var tileColumns: Int
+  /// Longest chain of multiply-adds: K is cut into equal blocks of at most this many steps, whose sums are added in order.
+  public var kBlock: Int
+  public var tile: Tile
+  public var block: Block
+  public var packA: PackA
+  public var packB: PackB
+  /// result[i] = dot(matrix row i, vector), vector stride 1.
+  public var dots: MatrixVector
+  /// result[j] = sum over k of vector[k] * matrix[k][j], each a chain in the order of k, as the tile's.
+  public var update: MatrixVector
+  public var finish: Finish
+
+  @inlinable public init(
+    lanes: Int, tileRows: Int, tileColumns: Int, kBlock: Int, tile: Tile, block: Block, packA: PackA, packB: PackB,
+    dots: MatrixVector, update: MatrixVector, finish: Finish
+  ) {
+    self.lanes = lanes
+    self.tileRows = tileRows
+    self.tileColumns = tileColumns
+    self.kBlock = kBlock
+    self.tile = tile
+    self.block = block
+    self.packA = packA
+    self.packB = packB
+    self.dots = dots
+    self.update = update
+    self.finish = finish
+  }
+}

@@ -1,0 +1,25 @@
+import ApusKernelInterface
+
+func makeGemmKernelsF32() -> GemmKernels {
+  GemmKernels(
+    lanes: VectorF32.lanes, tileRows: TileShape.rows, tileColumns: TileShape.vectors * VectorF32.lanes, kBlock: TileShape.kBlock,
+    tile: { gemmTile($0.assumingMemoryBound(to: GemmTileArguments.self), VectorF32.self) },
+    block: { gemmBlock($0.assumingMemoryBound(to: GemmBlockArguments.self), VectorF32.self) },
+    packA: { packA($0, $1, $2, $3, $4, $5, VectorF32.self) },
+    packB: { packB($0, $1, $2, $3, $4, $5, VectorF32.self) },
+    dots: { dots($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF32.self) },
+    update: { update($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF32.self) },
+    finish: { finishRows($0, $1, $2, $3, $4, $5, $6.assumingMemoryBound(to: GemmOutput.self), VectorF32.self) })
+}
+
+func makeGemmKernelsF64() -> GemmKernels {
+  GemmKernels(
+    lanes: VectorF64.lanes, tileRows: TileShape.rows, tileColumns: TileShape.vectors * VectorF64.lanes, kBlock: TileShape.kBlock,
+    tile: { gemmTile($0.assumingMemoryBound(to: GemmTileArguments.self), VectorF64.self) },
+    block: { gemmBlock($0.assumingMemoryBound(to: GemmBlockArguments.self), VectorF64.self) },
+    packA: { packA($0, $1, $2, $3, $4, $5, VectorF64.self) },
+    packB: { packB($0, $1, $2, $3, $4, $5, VectorF64.self) },
+    dots: { dots($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF64.self) },
+    update: { update($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF64.self) },
+    finish: { finishRows($0, $1, $2, $3, $4, $5, $6.assumingMemoryBound(to: GemmOutput.self), VectorF64.self) })
+}

@@ -1,0 +1,123 @@
+import ApusKernelInterface
+
+/// Packs A's row tiles one after the other, each as `[k][rows of the tile]`.
+///
+/// A step is stored as whole vectors, whose surplus lanes the next step overwrites: the buffer needs room for `lanes`
+/// more elements.
+@inline(__always)
+func packA<V: KernelVector>(
+  _ source: UnsafeRawPointer, _ rows: Int, _ k: Int, _ rowStride: Int, _ stepStride: Int,
+  _ packed: UnsafeMutableRawPointer, _: V.Type
+) {
+  let source = source.assumingMemoryBound(to: V.Scalar.self)
+  let packed = packed.assumingMemoryBound(to: V.Scalar.self)
+  let tiles = BalancedTiles(rows, atMost: TileShape.rows)
+  for i in 0..<tiles.count {
+    let start = tiles.start(i)
+    let from = source + start * rowStride
+    let to = packed + start * k
+    if rowStride == 1 {
+      copySteps(from, tiles.rows(i), k, stepStride, to, V.self)
+    } else {
+      transposeSteps(from, tiles.rows(i), rows - start, k, rowStride, to, tiles.rows(i), V.self)
+    }
+  }
+}
+
+/// Each step's `count` neighbours, step after step.
+@inline(__always)
+private func copySteps<V: KernelVector>(
+  _ from: UnsafePointer<V.Scalar>, _ count: Int, _ k: Int, _ stepStride: Int, _ to: UnsafeMutablePointer<V.Scalar>,
+  _: V.Type
+) {
+  for step in 0..<k {
+    let p = from + step * stepStride
+    let q = to + step * count
+    var i = 0
+    while i + V.lanes <= count {
+      V.load(p + i).store(q + i)
+      i += V.lanes
+    }
+    if i < count { V.load(p + i, first: count - i).store(q + i) }
+  }
+}
+
+/// `count` rows of k contiguous elements become k steps of `width` >= `count` elements. `readable` rows may be read.
+///
+/// Groups of `lanes` rows go from the last to the first, so that what a partial group stores past its step is
+/// overwritten by the first group of the next step. A last block of steps that is not whole is moved back to overlap
+/// the one before it.
+@inline(__always)
+private func transposeSteps<V: KernelVector>(
+  _ from: UnsafePointer<V.Scalar>, _ count: Int, _ readable: Int, _ k: Int, _ rowStride: Int,
+  _ to: UnsafeMutablePointer<V.Scalar>, _ width: Int, _: V.Type
+) {
+  let groups = (count + V.lanes - 1) / V.lanes
+  if k < V.lanes {
+    for step in 0..<k {
+      for i in 0..<count { to[step * width + i] = from[i * rowStride + step] }
+    }
+    return
+  }
+  var step = 0
+  while step < k {
+    if step + V.lanes > k { step = k - V.lanes }
+    var group = groups - 1
+    while group >= 0 {
+      let row = group * V.lanes
+      let p = from + row * rowStride + step
+      let q = to + step * width + row
+      if row + V.lanes <= readable {
+        V.transpose(p, rowStride, rows: V.lanes, q, width)
+      } else {
+        V.transpose(p, rowStride, rows: readable - row, q, width)
+      }
+      group -= 1
+    }
+    step += V.lanes
+  }
+}
+
+/// Packs B's column panels one after the other, each as `[k][tile columns]`; the last one is padded.
+@inline(__always)
+func packB<V: KernelVector>(
+  _ source: UnsafeRawPointer, _ k: Int, _ columns: Int, _ stepStride: Int, _ columnStride: Int,
+  _ packed: UnsafeMutableRawPointer, _: V.Type
+) {
+  let source = source.assumingMemoryBound(to: V.Scalar.self)
+  let packed = packed.assumingMemoryBound(to: V.Scalar.self)
+  let panel = TileShape.vectors * V.lanes
+  if columnStride != 1 {
+    var column = 0
+    while column < columns {
+      let count = min(panel, columns - column)
+      transposeSteps(
+        source + column * columnStride, count, columns - column, k, columnStride, packed + column * k, panel, V.self)
+      column += panel
+    }
+    return
+  }
+  // Several panels at a time, so that a row of B is read in stretches that the prefetcher follows.
+  let together = 4 * panel
+  var start = 0
+  while start < columns {
+    let end = min(start + together, columns)
+    for step in 0..<k {
+      let p = source + step * stepStride
+      var column = start
+      while column + panel <= end {
+        let q = packed + column * k + step * panel
+        for j in 0..<TileShape.vectors { V.load(p + column + j * V.lanes).store(q + j * V.lanes) }
+        column += panel
+      }
+      if column < end {
+        let q = packed + column * k + step * panel
+        for j in 0..<TileShape.vectors {
+          V.load(p + min(column + j * V.lanes, end), first: max(0, min(V.lanes, end - column - j * V.lanes)))
+            .store(q + j * V.lanes)
+        }
+      }
+    }
+    start = end
+  }
+}

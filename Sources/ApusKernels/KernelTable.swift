@@ -1,0 +1,6 @@
+import ApusKernelInterface
+
+/// All kernels of the set that this folder is compiled for.
+func makeKernelTable() -> KernelTable {
+  KernelTable(gemm32: makeGemmKernelsF32(), gemm64: makeGemmKernelsF64())
+}

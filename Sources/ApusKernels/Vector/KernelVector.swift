@@ -1,0 +1,45 @@
+import ApusShims
+
+/// A SIMD vector that a kernel can be written with: what the standard library's operators lack.
+///
+/// The conformances below choose the shims of the shape; a kernel is generic over `V: KernelVector` and specialised
+/// inside its own instruction-set target.
+protocol KernelVector: SIMD where Scalar: BinaryFloatingPoint {
+  /// The first `count` lanes from memory, the others zero and untouched.
+  static func load(_ p: UnsafePointer<Scalar>, first count: Int) -> Self
+  func store(_ p: UnsafeMutablePointer<Scalar>, first count: Int)
+  /// a < b ? a : b; b where a lane is NaN.
+  static func minimum(_ a: Self, _ b: Self) -> Self
+  /// a > b ? a : b; b where a lane is NaN.
+  static func maximum(_ a: Self, _ b: Self) -> Self
+  static func squareRoot(_ a: Self) -> Self
+  /// The sum of all lanes, by halves.
+  static func sum(_ a: Self) -> Scalar
+  /// Transposes a lanes x lanes block in registers. Reads only the first `rows` rows, the last of which stands in for
+  /// those that are missing.
+  static func transpose(
+    _ s: UnsafePointer<Scalar>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Scalar>, _ ds: Int
+  )
+}
+
+extension KernelVector {
+  @inline(__always) static var lanes: Int { MemoryLayout<Self>.size / MemoryLayout<Scalar>.size }
+  @inline(__always) static func load(_ p: UnsafePointer<Scalar>) -> Self {
+    UnsafeRawPointer(p).loadUnaligned(as: Self.self)
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Scalar>) {
+    UnsafeMutableRawPointer(p).storeBytes(of: self, as: Self.self)
+  }
+}
+
+extension KernelVector {
+  /// sum + a * b, in one rounding where the instruction set can. a * b + c is never contracted by the compiler, and
+  /// addingProduct without the instruction is a call of libm for each lane.
+  @inline(__always) static func multiplyAdd(_ sum: Self, _ a: Self, _ b: Self) -> Self {
+    #if APUS_FMA || arch(arm64)
+      sum.addingProduct(a, b)
+    #else
+      sum + a * b
+    #endif
+  }
+}

@@ -1,0 +1,41 @@
+import ApusShims
+
+/// The set's vectors, and which shims serve them.
+typealias VectorF32 = SIMD8<Float>
+typealias VectorF64 = SIMD4<Double>
+
+extension SIMD8: KernelVector where Scalar == Float {
+  @inline(__always) static func load(_ p: UnsafePointer<Float>, first count: Int) -> Self {
+    apus_load_first_f32x8(p, count)
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, first count: Int) {
+    apus_store_first_f32x8(p, count, self)
+  }
+  @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f32x8(a, b) }
+  @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f32x8(a, b) }
+  @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x8(a) }
+  @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x8(a) }
+  @inline(__always) static func transpose(
+    _ s: UnsafePointer<Float>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Float>, _ ds: Int
+  ) {
+    apus_transpose_f32x8(s, ss, rows, d, ds)
+  }
+}
+
+extension SIMD4: KernelVector where Scalar == Double {
+  @inline(__always) static func load(_ p: UnsafePointer<Double>, first count: Int) -> Self {
+    apus_load_first_f64x4(p, count)
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, first count: Int) {
+    apus_store_first_f64x4(p, count, self)
+  }
+  @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f64x4(a, b) }
+  @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f64x4(a, b) }
+  @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x4(a) }
+  @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x4(a) }
+  @inline(__always) static func transpose(
+    _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
+  ) {
+    apus_transpose_f64x4(s, ss, rows, d, ds)
+  }
+}

@@ -1,0 +1,16 @@
+import ApusKernelInterface
+
+/// x86-64-v4: 32 registers of 512 bits.
+enum TileShape {
+  /// Rows and vectors of the register tile: rows x vectors sums, one row of B and one scalar of A fit the registers.
+  static var rows: Int { 14 }
+  static var vectors: Int { 2 }
+  /// See GemmKernels.kBlock: C is read and written once a block, and a panel of B of this depth fits the second level.
+  static var kBlock: Int { 512 }
+}
+
+/// Rows of a matrix that a matrix-vector product reads together.
+typealias DotRows = Count<4>
+
+/// This set's kernels.
+public var kernelTableAVX512: KernelTable { makeKernelTable() }

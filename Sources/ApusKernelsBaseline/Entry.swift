@@ -1,0 +1,16 @@
+import ApusKernelInterface
+
+/// SSE2 on x86-64, NEON on arm64: 16 registers at least.
+enum TileShape {
+  /// Rows and vectors of the register tile: rows x vectors sums, one row of B and one scalar of A fit the registers.
+  static var rows: Int { 6 }
+  static var vectors: Int { 2 }
+  /// See GemmKernels.kBlock: C is read and written once a block, and a panel of B of this depth fits the second level.
+  static var kBlock: Int { 512 }
+}
+
+/// Rows of a matrix that a matrix-vector product reads together.
+typealias DotRows = Count<2>
+
+/// This set's kernels.
+public var kernelTableBaseline: KernelTable { makeKernelTable() }

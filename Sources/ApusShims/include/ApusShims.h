@@ -1,0 +1,4 @@
+// What Swift cannot say: one header a subject. Everything that depends on the instruction set is `static inline`, so
+// that each kernel target compiles it with its own -march.
+#pragma once
+#include "ApusVectors.h"

@@ -1,0 +1,170 @@
+// Vector operations that the standard library's SIMD types lack or have slowly: lane-masked memory access, minimum and
+// maximum with x86's rule for NaN, square root, conversions, and transposition of a square block in registers.
+//
+// Names end in the vector's shape, f32x16 being SIMD16<Float>. A vector shape is offered where the target's instruction
+// set has registers for it; the x86 intrinsics are left out under APUS_PORTABLE, which then takes the path of arm64.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__) && !defined(APUS_PORTABLE)
+#define APUS_X86 1
+#include <immintrin.h>
+#endif
+#define APUS_INLINE static inline __attribute__((always_inline))
+
+typedef float apus_f32x4 __attribute__((ext_vector_type(4)));
+typedef double apus_f64x2 __attribute__((ext_vector_type(2)));
+typedef int32_t apus_i32x4 __attribute__((ext_vector_type(4)));
+typedef int64_t apus_i64x2 __attribute__((ext_vector_type(2)));
+#if APUS_X86 && defined(__AVX2__)
+typedef float apus_f32x8 __attribute__((ext_vector_type(8)));
+typedef double apus_f64x4 __attribute__((ext_vector_type(4)));
+typedef int32_t apus_i32x8 __attribute__((ext_vector_type(8)));
+typedef int64_t apus_i64x4 __attribute__((ext_vector_type(4)));
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+typedef float apus_f32x16 __attribute__((ext_vector_type(16)));
+typedef double apus_f64x8 __attribute__((ext_vector_type(8)));
+typedef int32_t apus_i32x16 __attribute__((ext_vector_type(16)));
+typedef int64_t apus_i64x8 __attribute__((ext_vector_type(8)));
+#endif
+
+// a < b ? a : b, lane by lane (minps, maxps): where a lane is NaN the result is b, so a bound that stands first lets NaN pass.
+#define APUS_ARITHMETIC(V, I, S)                                                                                       \
+  APUS_INLINE V apus_min_##S(V a, V b) { return a < b ? a : b; }                                                       \
+  APUS_INLINE V apus_max_##S(V a, V b) { return a > b ? a : b; }                                                       \
+  APUS_INLINE V apus_sqrt_##S(V a) { return __builtin_elementwise_sqrt(a); }                                           \
+  APUS_INLINE I apus_truncate_##S(V a) { return __builtin_convertvector(a, I); }                                       \
+  APUS_INLINE V apus_convert_##S(I a) { return __builtin_convertvector(a, V); }
+
+APUS_ARITHMETIC(apus_f32x4, apus_i32x4, f32x4)
+APUS_ARITHMETIC(apus_f64x2, apus_i64x2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_ARITHMETIC(apus_f32x8, apus_i32x8, f32x8)
+APUS_ARITHMETIC(apus_f64x4, apus_i64x4, f64x4)
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_ARITHMETIC(apus_f32x16, apus_i32x16, f32x16)
+APUS_ARITHMETIC(apus_f64x8, apus_i64x8, f64x8)
+#endif
+#undef APUS_ARITHMETIC
+
+// Lane-masked access: only the first `count` lanes touch memory, the others load as zero. 0 <= count <= lanes.
+#define APUS_PARTIAL_LOOP(T, V, N, S)                                                                                  \
+  APUS_INLINE V apus_load_first_##S(const T *p, ptrdiff_t count) {                                                     \
+    union { V v; T x[N]; } u = {.v = (V)(T)0};                                                                         \
+    for (ptrdiff_t i = 0; i < count; i++) u.x[i] = p[i];                                                               \
+    return u.v;                                                                                                        \
+  }                                                                                                                    \
+  APUS_INLINE void apus_store_first_##S(T *p, ptrdiff_t count, V v) {                                                  \
+    union { V v; T x[N]; } u = {.v = v};                                                                               \
+    for (ptrdiff_t i = 0; i < count; i++) p[i] = u.x[i];                                                               \
+  }
+APUS_PARTIAL_LOOP(float, apus_f32x4, 4, f32x4)
+APUS_PARTIAL_LOOP(double, apus_f64x2, 2, f64x2)
+#undef APUS_PARTIAL_LOOP
+#if APUS_X86 && defined(__AVX2__)
+APUS_INLINE __m256i apus_first_lanes_32(ptrdiff_t count) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+APUS_INLINE __m256i apus_first_lanes_64(ptrdiff_t count) {
+  return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+APUS_INLINE apus_f32x8 apus_load_first_f32x8(const float *p, ptrdiff_t count) {
+  return _mm256_maskload_ps(p, apus_first_lanes_32(count));
+}
+APUS_INLINE void apus_store_first_f32x8(float *p, ptrdiff_t count, apus_f32x8 v) {
+  _mm256_maskstore_ps(p, apus_first_lanes_32(count), v);
+}
+APUS_INLINE apus_f64x4 apus_load_first_f64x4(const double *p, ptrdiff_t count) {
+  return _mm256_maskload_pd(p, apus_first_lanes_64(count));
+}
+APUS_INLINE void apus_store_first_f64x4(double *p, ptrdiff_t count, apus_f64x4 v) {
+  _mm256_maskstore_pd(p, apus_first_lanes_64(count), v);
+}
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_INLINE apus_f32x16 apus_load_first_f32x16(const float *p, ptrdiff_t count) {
+  return _mm512_maskz_loadu_ps((__mmask16)_bzhi_u32(0xffff, (unsigned)count), p);
+}
+APUS_INLINE void apus_store_first_f32x16(float *p, ptrdiff_t count, apus_f32x16 v) {
+  _mm512_mask_storeu_ps(p, (__mmask16)_bzhi_u32(0xffff, (unsigned)count), v);
+}
+APUS_INLINE apus_f64x8 apus_load_first_f64x8(const double *p, ptrdiff_t count) {
+  return _mm512_maskz_loadu_pd((__mmask8)_bzhi_u32(0xff, (unsigned)count), p);
+}
+APUS_INLINE void apus_store_first_f64x8(double *p, ptrdiff_t count, apus_f64x8 v) {
+  _mm512_mask_storeu_pd(p, (__mmask8)_bzhi_u32(0xff, (unsigned)count), v);
+}
+#endif
+
+// The sum of all lanes, by halves: lane i and lane i + n/2 first, so the order is fixed.
+APUS_INLINE float apus_sum_f32x4(apus_f32x4 a) { return (a.x + a.z) + (a.y + a.w); }
+APUS_INLINE double apus_sum_f64x2(apus_f64x2 a) { return a.x + a.y; }
+#if APUS_X86 && defined(__AVX2__)
+APUS_INLINE float apus_sum_f32x8(apus_f32x8 a) { return apus_sum_f32x4(a.lo + a.hi); }
+APUS_INLINE double apus_sum_f64x4(apus_f64x4 a) { return apus_sum_f64x2(a.lo + a.hi); }
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_INLINE float apus_sum_f32x16(apus_f32x16 a) { return apus_sum_f32x8(a.lo + a.hi); }
+APUS_INLINE double apus_sum_f64x8(apus_f64x8 a) { return apus_sum_f64x4(a.lo + a.hi); }
+#endif
+
+// Transposition of a lanes x lanes block: row i of the source starts at s + i * ss, row j of the result at d + j * ds
+// (strides in elements). Only `rows` rows are read (1 <= rows <= lanes); the last one stands in for those that are missing.
+// Each stage exchanges blocks of 1, 2, 4, 8 lanes between two rows.
+#define APUS_LOW_2_1 0, 2
+#define APUS_HIGH_2_1 1, 3
+#define APUS_LOW_4_1 0, 4, 2, 6
+#define APUS_HIGH_4_1 1, 5, 3, 7
+#define APUS_LOW_4_2 0, 1, 4, 5
+#define APUS_HIGH_4_2 2, 3, 6, 7
+#define APUS_LOW_8_1 0, 8, 2, 10, 4, 12, 6, 14
+#define APUS_HIGH_8_1 1, 9, 3, 11, 5, 13, 7, 15
+#define APUS_LOW_8_2 0, 1, 8, 9, 4, 5, 12, 13
+#define APUS_HIGH_8_2 2, 3, 10, 11, 6, 7, 14, 15
+#define APUS_LOW_8_4 0, 1, 2, 3, 8, 9, 10, 11
+#define APUS_HIGH_8_4 4, 5, 6, 7, 12, 13, 14, 15
+#define APUS_LOW_16_1 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30
+#define APUS_HIGH_16_1 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31
+#define APUS_LOW_16_2 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29
+#define APUS_HIGH_16_2 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31
+#define APUS_LOW_16_4 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27
+#define APUS_HIGH_16_4 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31
+#define APUS_LOW_16_8 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23
+#define APUS_HIGH_16_8 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31
+#define APUS_STAGE(R, N, STEP)                                                                                         \
+  _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++)                                                       \
+    if (!(i & STEP)) {                                                                                                 \
+      __typeof__(R[0]) low = __builtin_shufflevector(R[i], R[i | STEP], APUS_LOW_##N##_##STEP);                        \
+      R[i | STEP] = __builtin_shufflevector(R[i], R[i | STEP], APUS_HIGH_##N##_##STEP);                                \
+      R[i] = low;                                                                                                      \
+    }
+#define APUS_STAGES_2(R) APUS_STAGE(R, 2, 1)
+#define APUS_STAGES_4(R) APUS_STAGE(R, 4, 1) APUS_STAGE(R, 4, 2)
+#define APUS_STAGES_8(R) APUS_STAGE(R, 8, 1) APUS_STAGE(R, 8, 2) APUS_STAGE(R, 8, 4)
+#define APUS_STAGES_16(R) APUS_STAGE(R, 16, 1) APUS_STAGE(R, 16, 2) APUS_STAGE(R, 16, 4) APUS_STAGE(R, 16, 8)
+#define APUS_TRANSPOSE(T, V, N, S)                                                                                     \
+  APUS_INLINE void apus_transpose_##S(const T *s, ptrdiff_t ss, ptrdiff_t rows, T *d, ptrdiff_t ds) {                  \
+    V r[N];                                                                                                            \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++)                                                         \
+        memcpy(&r[i], s + (i < rows ? i : rows - 1) * ss, sizeof r[i]);                                                \
+    APUS_STAGES_##N(r)                                                                                                 \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++) memcpy(d + i * ds, &r[i], sizeof r[i]);             \
+  }
+APUS_TRANSPOSE(float, apus_f32x4, 4, f32x4)
+APUS_TRANSPOSE(double, apus_f64x2, 2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_TRANSPOSE(float, apus_f32x8, 8, f32x8)
+APUS_TRANSPOSE(double, apus_f64x4, 4, f64x4)
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_TRANSPOSE(float, apus_f32x16, 16, f32x16)
+APUS_TRANSPOSE(double, apus_f64x8, 8, f64x8)
+#endif
+#undef APUS_TRANSPOSE
+#undef APUS_STAGE
+
+APUS_INLINE void apus_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 1, 3); }

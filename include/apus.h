@@ -1,0 +1,335 @@
+/*
+ * apus.h - the C contract of Apus, a multithreaded SIMD kernel library for deep learning on CPUs.
+ *
+ * Conventions that hold for every function here:
+ *
+ *   Status       A function that can fail returns apus_status. On anything but APUS_OK nothing has been
+ *                written to the caller's buffers, and apus_last_error() names the argument, its value and
+ *                the rule that it broke. Nothing here prints (unless APUS_VERBOSE asks) and nothing aborts.
+ *   Sizes        int64_t, in elements unless a name says bytes. Zero sizes are legal; negative ones are not.
+ *   Alignment    Data need the alignment of their type, no more. No byte outside of what a shape and its
+ *                strides describe is read or written.
+ *   Aliasing     An output may overlap no other argument unless the function says so.
+ *   Threads      Every function may be called from any thread. Contexts and plans may be used by many
+ *                threads at once; destroying one while another thread still uses it is an error.
+ *   Structs      A struct that may grow begins with struct_size, which the caller sets to
+ *                sizeof(the struct); the ..._init function does that and fills in the defaults.
+ *                Reserved fields must be zero.
+ *   NaN          NaN and infinity propagate. Rounding mode and denormal handling are the caller's
+ *                (MXCSR or FPCR), also on the threads that help, and are never changed for the caller.
+ */
+#ifndef APUS_H
+#define APUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------------------- version */
+
+#define APUS_VERSION_MAJOR 0
+#define APUS_VERSION_MINOR 1
+#define APUS_VERSION_PATCH 0
+/* One number that grows with every release: major * 1000000 + minor * 1000 + patch. */
+#define APUS_VERSION (APUS_VERSION_MAJOR * 1000000 + APUS_VERSION_MINOR * 1000 + APUS_VERSION_PATCH)
+
+/* The version of the library that runs, as APUS_VERSION was when it was built. Never fails. */
+int32_t apus_version(void);
+
+/* ------------------------------------------------------------------------------------- status and errors */
+
+typedef int32_t apus_status;
+enum {
+  APUS_OK = 0,
+  APUS_ERROR_INVALID_ARGUMENT = 1, /* an argument broke a rule that the function states */
+  APUS_ERROR_OUT_OF_MEMORY = 2,    /* memory was refused; the message says how much was asked for */
+  APUS_ERROR_UNSUPPORTED = 3,      /* legal, but this CPU, system or build cannot do it */
+  APUS_ERROR_MISMATCH = 4,         /* packed data were made for another shape, type or instruction set */
+  APUS_ERROR_BACKEND = 5           /* the threading back end failed, e.g. a host callback skipped tasks */
+};
+
+/* The name of a status, such as "APUS_ERROR_INVALID_ARGUMENT"; "APUS_ERROR_UNKNOWN" for any other number.
+ * The text is static. Never fails. */
+const char *apus_status_name(apus_status status);
+
+/* What went wrong in the calling thread's last failed call: argument, value and rule. The text belongs to the
+ * thread and is valid until that thread's next call that fails. "" when no call has failed. Never fails. */
+const char *apus_last_error(void);
+
+/* ----------------------------------------------------------------------------------------- tensors, types */
+
+/* Element types. Those marked reserved are refused with APUS_ERROR_UNSUPPORTED. */
+enum {
+  APUS_FLOAT32 = 1,
+  APUS_FLOAT64 = 2,
+  APUS_BFLOAT16 = 3, /* reserved */
+  APUS_FLOAT16 = 4,  /* reserved */
+  APUS_INT8 = 5,     /* reserved */
+  APUS_UINT8 = 6,    /* reserved */
+  APUS_INT32 = 7,    /* reserved */
+  APUS_INT64 = 8     /* reserved */
+};
+
+/* Order of a matrix in memory, and transposition: the numbers are those of CBLAS, so that a CBLAS program's
+ * own constants can be passed. */
+enum { APUS_ROW_MAJOR = 101, APUS_COL_MAJOR = 102 };
+enum { APUS_NO_TRANS = 111, APUS_TRANS = 112 };
+
+#define APUS_MAX_RANK 8
+
+/* A strided view of memory. strides[i] is the distance, in elements, between neighbours along dimension i.
+ * Only shape[0..rank-1] and strides[0..rank-1] are read. */
+typedef struct apus_tensor {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t rank; /* 0 to APUS_MAX_RANK */
+  int64_t shape[APUS_MAX_RANK];
+  int64_t strides[APUS_MAX_RANK];
+} apus_tensor;
+
+/* Describes a dense tensor whose last dimension is contiguous (C order). shape has rank numbers.
+ * INVALID_ARGUMENT: NULL, a rank outside 0..8, a negative size, a product that overflows int64_t. */
+apus_status apus_tensor_init(apus_tensor *tensor, int32_t dtype, int32_t rank, const int64_t *shape);
+
+/* ------------------------------------------------------------------------------------------------ context */
+
+/* Instruction sets, ascending. On x86-64: baseline = SSE2, avx2 = x86-64-v3, avx512 = x86-64-v4. On arm64
+ * there is baseline = NEON only. */
+enum { APUS_ISA_DEFAULT = 0, APUS_ISA_BASELINE = 1, APUS_ISA_AVX2 = 2, APUS_ISA_AVX512 = 3 };
+
+/* Threading back ends.
+ *   dispatch  a team of Dispatch's threads that lingers between calls (default)
+ *   openmp    the host's OpenMP run time (libgomp, libomp, libiomp5), found when first used
+ *   host      the parallel-for callback of apus_context_set_host_backend
+ *   serial    the calling thread only */
+enum {
+  APUS_BACKEND_DEFAULT = 0,
+  APUS_BACKEND_DISPATCH = 1,
+  APUS_BACKEND_OPENMP = 2,
+  APUS_BACKEND_HOST = 3,
+  APUS_BACKEND_SERIAL = 4
+};
+
+typedef struct apus_context_options {
+  size_t struct_size;
+  int32_t isa;       /* APUS_ISA_...; default: APUS_ISA in the environment, else the best of CPU and system */
+  int32_t backend;   /* APUS_BACKEND_...; default: APUS_BACKEND in the environment, else dispatch */
+  int32_t threads;   /* at most this many threads work on a call; 0: APUS_THREADS in the environment, else
+                        the number of CPUs that the process may use (affinity mask and cgroup quota) */
+  int32_t linger_us; /* how long, in microseconds, an idle thread of the dispatch team spins before it parks
+                        (0 to 10000); -1: APUS_LINGER_US in the environment, else a measured default */
+} apus_context_options;
+
+/* A context says how work runs. Where a function takes a context, NULL means the process's default, which is
+ * made from the environment on first use. A context is small and owns no thread: all contexts share one team. */
+typedef struct apus_context apus_context;
+
+/* Fills in struct_size and the defaults (0, 0, 0, -1). INVALID_ARGUMENT: NULL. */
+apus_status apus_context_options_init(apus_context_options *options);
+
+/* Makes a context; options may be NULL (all defaults). *context is set only on success.
+ * INVALID_ARGUMENT: a number out of range, an unknown name in the environment (the message lists what there is).
+ * UNSUPPORTED: an instruction set that this CPU lacks (the message lists what there is), or the openmp back end
+ * where no OpenMP run time can be found. */
+apus_status apus_context_create(const apus_context_options *options, apus_context **context);
+
+/* Frees a context; NULL is legal. No plan depends on it afterwards. */
+void apus_context_destroy(apus_context *context);
+
+/* What a context (NULL: the default) came to. After fork(), in the child, effective_threads is 1 on the dispatch
+ * back end and on openmp over libgomp, whose teams do not survive a fork. */
+typedef struct apus_context_info {
+  size_t struct_size;
+  int32_t isa, backend, threads, linger_us;
+  int32_t effective_threads; /* how many threads a call from here and now would use at most */
+  int32_t isa_available;     /* bit APUS_ISA_x is set for every set that this CPU, system and build have */
+} apus_context_info;
+apus_status apus_context_get_info(const apus_context *context, apus_context_info *info);
+
+/* The name of an instruction set or a back end, as the environment variables take it: "avx512", "dispatch".
+ * "unknown" for any other number. The text is static. Never fails. */
+const char *apus_isa_name(int32_t isa);
+const char *apus_backend_name(int32_t backend);
+
+#if defined(__clang__)
+#define APUS_SENDABLE __attribute__((swift_attr("@Sendable")))
+#else
+#define APUS_SENDABLE
+#endif
+
+/* One task of a region: run it with each index in 0..count-1 exactly once. */
+typedef void (*apus_task_fn)(void *task, int64_t index) APUS_SENDABLE;
+
+/* A host's parallel-for: calls run(task, i) for every i in 0..count-1, on any threads, in any order, and returns
+ * when all have returned. user is what was given to apus_context_set_host_backend. */
+typedef void (*apus_parallel_for_fn)(void *user, int64_t count, apus_task_fn run, void *task) APUS_SENDABLE;
+
+/* Makes options that use a host's own threads: sets backend = host and threads in a new context. The callback must
+ * work for as long as the context lives. A region whose callback skips or repeats a task fails with ERROR_BACKEND.
+ * INVALID_ARGUMENT: NULL callback, threads < 1. */
+apus_status apus_context_create_host(const apus_context_options *options, apus_parallel_for_fn parallel_for, void *user,
+                                     apus_context **context);
+
+/* Returns idle memory to the system: every packing buffer that no running call is using. Allocates nothing. */
+void apus_trim(void);
+
+/* Compares the kernels of every available instruction set with plain loops, in under a second.
+ * On failure BACKEND, and apus_last_error() names set and kernel. */
+apus_status apus_self_test(void);
+
+/* ---------------------------------------------------------------------------------------------- verbosity */
+
+/* One record of a plan that was made or run. The strings live as long as the callback. */
+typedef struct apus_verbose_record {
+  size_t struct_size;
+  const char *event;       /* "plan" or "run" */
+  const char *operation;   /* "gemm" */
+  const char *problem;     /* shape, as kbench takes it: "1024x1024x1024:TN" */
+  const char *description; /* algorithm, blocking, type */
+  int32_t isa, backend, threads;
+  double microseconds;
+} apus_verbose_record;
+typedef void (*apus_verbose_fn)(void *user, const apus_verbose_record *record) APUS_SENDABLE;
+
+/* Installs a callback for every plan and every run of the process, in place of the lines on stderr that
+ * APUS_VERBOSE=1 asks for; NULL turns both off. It may be called from many threads at once and must not call Apus.
+ * A run costs nothing more while nobody listens. */
+apus_status apus_set_verbose_callback(apus_verbose_fn callback, void *user);
+
+/* --------------------------------------------------------------------------------------------------- GEMM */
+
+/* C = alpha op(A) op(B) + beta C, one call, in the order of cblas_sgemm's arguments.
+ * op(A) is m x k, op(B) is k x n, C is m x n. lda, ldb and ldc are the distances, in elements, between rows
+ * (row-major) or columns (column-major) as they lie in memory. beta = 0 never reads C. m = 0 or n = 0 does nothing;
+ * k = 0 or alpha = 0 scales C by beta without reading A or B. A and B may overlap each other, but not C.
+ * Threads work on it when that pays. The result has the same bits for any number of threads, any back end and any
+ * alignment, within one instruction set.
+ * INVALID_ARGUMENT: an unknown order or transpose, a negative size, a leading dimension smaller than
+ * max(1, length of a row or column in memory), a NULL pointer where data are needed, a size in bytes that overflows.
+ * OUT_OF_MEMORY: the calling thread has no packing buffer yet and the system refuses one (a few MB at most). */
+apus_status apus_sgemm(const apus_context *context, int32_t order, int32_t trans_a, int32_t trans_b, int64_t m,
+                       int64_t n, int64_t k, float alpha, const float *a, int64_t lda, const float *b, int64_t ldb,
+                       float beta, float *c, int64_t ldc);
+apus_status apus_dgemm(const apus_context *context, int32_t order, int32_t trans_a, int32_t trans_b, int64_t m,
+                       int64_t n, int64_t k, double alpha, const double *a, int64_t lda, const double *b, int64_t ldb,
+                       double beta, double *c, int64_t ldc);
+
+/* Where the matrices of a batch lie. */
+enum {
+  APUS_BATCH_STRIDED = 0, /* matrix i of A lies at a + i * stride_a; a stride of 0 shares one matrix (not for C) */
+  APUS_BATCH_POINTERS = 1 /* a, b and c (and residual) point to arrays of batch pointers */
+};
+
+/* Properties of a GEMM plan, combined with |. */
+enum {
+  APUS_GEMM_ROW_INVARIANT = 1, /* row i of C has the same bits however many other rows there are */
+  APUS_GEMM_PACKED_A = 2,      /* a is a buffer made by apus_gemm_pack (the same for the whole batch) */
+  APUS_GEMM_PACKED_B = 4       /* b is a buffer made by apus_gemm_pack (the same for the whole batch) */
+};
+
+/* What is added to each row or column before the activation. "By row": bias has m numbers, bias[i] is added to
+ * row i of C; "by column": n numbers (the bias of a fully connected layer with row-major data). */
+enum { APUS_BIAS_NONE = 0, APUS_BIAS_BY_ROW = 1, APUS_BIAS_BY_COLUMN = 2 };
+
+/* Activations f(x). slope is used by leaky ReLU (x < 0: slope * x) and ELU (x < 0: slope * (exp(x) - 1)).
+ * sigmoid = 1 / (1 + exp(-x)). exp, sigmoid and tanh are within 2 ulp in float32. */
+enum {
+  APUS_ACTIVATION_NONE = 0,
+  APUS_ACTIVATION_RELU = 1,
+  APUS_ACTIVATION_LEAKY_RELU = 2,
+  APUS_ACTIVATION_ELU = 3,
+  APUS_ACTIVATION_SIGMOID = 4,
+  APUS_ACTIVATION_TANH = 5
+};
+
+/* C = activation(alpha op(A) op(B) + beta C + bias + residual), for each matrix of a batch. */
+typedef struct apus_gemm_desc {
+  size_t struct_size;
+  int32_t dtype;            /* APUS_FLOAT32 or APUS_FLOAT64: of A, B, C, bias and residual */
+  int32_t order;            /* APUS_ROW_MAJOR or APUS_COL_MAJOR */
+  int32_t trans_a, trans_b; /* APUS_NO_TRANS or APUS_TRANS */
+  int64_t m, n, k;
+  int64_t lda, ldb, ldc;    /* lda (ldb) is ignored where A (B) is packed */
+  int64_t batch;            /* number of matrices */
+  int32_t batch_kind;       /* APUS_BATCH_... */
+  int32_t flags;            /* APUS_GEMM_... */
+  int64_t stride_a, stride_b, stride_c; /* strided batches: elements between matrices */
+  int32_t bias;             /* APUS_BIAS_... */
+  int32_t activation;       /* APUS_ACTIVATION_... */
+  double slope;
+  int32_t residual;         /* 1: a matrix of C's shape and order is added before the activation */
+  int32_t reserved;
+  int64_t ldr, stride_r;    /* of the residual, as ldc and stride_c */
+} apus_gemm_desc;
+
+/* Fills in a plain row-major problem without transposition, with the smallest leading dimensions and a batch of 1;
+ * every field may be changed afterwards. INVALID_ARGUMENT: NULL. */
+apus_status apus_gemm_desc_init(apus_gemm_desc *desc, int32_t dtype, int64_t m, int64_t n, int64_t k);
+
+/* The same from three tensors of rank 2 (m x k, k x n, m x n) or 3 (with a leading batch; a batch of 1 in A or B is
+ * shared), whose strides decide order, transposition and leading dimensions.
+ * INVALID_ARGUMENT: shapes or types that do not fit each other; strides with no unit stride in one of the last two
+ * dimensions. */
+apus_status apus_gemm_desc_from_tensors(apus_gemm_desc *desc, const apus_tensor *a, const apus_tensor *b,
+                                        const apus_tensor *c);
+
+/* A planned GEMM: validated, algorithm chosen, immutable; usable by many threads at once. */
+typedef struct apus_gemm_plan apus_gemm_plan;
+
+/* Plans. The instruction set is the context's and stays with the plan. *plan is set only on success.
+ * INVALID_ARGUMENT as for apus_sgemm, and for strides of a batch in which matrices of C overlap.
+ * UNSUPPORTED: a reserved dtype. */
+apus_status apus_gemm_plan_create(const apus_context *context, const apus_gemm_desc *desc, apus_gemm_plan **plan);
+void apus_gemm_plan_destroy(apus_gemm_plan *plan);
+
+typedef struct apus_plan_info {
+  size_t struct_size;
+  double flops;          /* of one run; a multiply-add counts as two */
+  double bytes;          /* read and written at least: every operand once */
+  int64_t scratch_bytes; /* what a run with this context's threads takes if the caller passes scratch */
+  int64_t packed_a_bytes, packed_b_bytes; /* sizes of the packed operands (0 where the flag is not set) */
+  int32_t isa, threads;
+} apus_plan_info;
+apus_status apus_gemm_plan_get_info(const apus_context *context, const apus_gemm_plan *plan, apus_plan_info *info);
+
+/* Writes a line about the plan (algorithm, blocking, instruction set) with its closing zero into text, cut to
+ * capacity bytes; *needed (may be NULL) gets the whole length with the zero. text may be NULL if capacity is 0. */
+apus_status apus_gemm_plan_describe(const apus_gemm_plan *plan, char *text, size_t capacity, size_t *needed);
+
+enum { APUS_OPERAND_A = 0, APUS_OPERAND_B = 1 };
+
+/* Packs A or B ahead of time for a plan with the flag APUS_GEMM_PACKED_A or _B. source is the matrix as it lies in memory
+ * with leading dimension ld and the plan's order and transposition; packed has room for packed_a_bytes (packed_b_bytes),
+ * any alignment (64 is fastest). The buffer is position independent and may be stored, but serves only plans of the same
+ * type, instruction set and m, k (A) or k, n (B); any other plan's run refuses it with ERROR_MISMATCH. */
+apus_status apus_gemm_pack(const apus_context *context, const apus_gemm_plan *plan, int32_t operand, const void *source,
+                           int64_t ld, void *packed, size_t packed_bytes);
+
+typedef struct apus_gemm_args {
+  size_t struct_size;
+  double alpha, beta;   /* rounded to the plan's type */
+  const void *a;        /* matrix, packed buffer, or array of pointers, as the plan says */
+  const void *b;
+  void *c;
+  const void *bias;     /* shared by the batch */
+  const void *residual; /* may be c itself if ldr = ldc and stride_r = stride_c */
+  void *scratch;        /* NULL: from the engine's per-thread buffers */
+  size_t scratch_bytes; /* at least scratch_bytes of apus_gemm_plan_get_info with the same context */
+} apus_gemm_args;
+
+/* struct_size, alpha = 1, beta = 0, all pointers NULL. */
+apus_status apus_gemm_args_init(apus_gemm_args *args);
+
+/* Runs a plan. Allocates nothing (but each thread's packing buffer at its first use, where scratch is NULL).
+ * context says back end and threads; the instruction set is the plan's.
+ * INVALID_ARGUMENT: NULL where data are needed, scratch that is too small. MISMATCH: a packed buffer made for
+ * another shape, type or instruction set. */
+apus_status apus_gemm_run(const apus_context *context, const apus_gemm_plan *plan, const apus_gemm_args *args);
+
+#ifdef __cplusplus
+}
+#endif
+#endif /* APUS_H */
