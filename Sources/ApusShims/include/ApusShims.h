@@ -2,3 +2,4 @@
 // that each kernel target compiles it with its own -march.
 #pragma once
 #include "ApusVectors.h"
+#include "ApusMemory.h"
