@@ -86,6 +86,12 @@ extension GemmPlan {
     return scratchBytes(partition, min(threads, partition.count))
   }
 
+  /// Threads that a run with this context uses at most.
+  public func threadsUsed(context: ExecutionContext) -> Int {
+    let threads = usefulThreads(context.threads)
+    return max(1, min(threads, partition(threads: threads).count))
+  }
+
   private func scratchBytes(_ partition: GemmPartition, _ tasks: Int) -> Int {
     Memory.alignment + callBytes + max(1, tasks) * taskBytes
   }
