@@ -3,6 +3,9 @@ import ApusShims
 /// The set's vectors, and which shims serve them.
 typealias VectorF32 = SIMD8<Float>
 typealias VectorF64 = SIMD4<Double>
+/// For tiles of few columns; a narrower vector would not be faster here.
+typealias HalfVectorF32 = VectorF32
+typealias HalfVectorF64 = VectorF64
 
 extension SIMD8: KernelVector where Scalar == Float {
   @inline(__always) static func load(_ p: UnsafePointer<Float>, first count: Int) -> Self {
