@@ -16,6 +16,9 @@ extension SIMD8: KernelVector where Scalar == Float {
   }
   @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f32x8(a, b) }
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f32x8(a, b) }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    apus_less_f32x8(a, b, x, y)
+  }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x8(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x8(a) }
   @inline(__always) static func transpose(
@@ -34,6 +37,9 @@ extension SIMD4: KernelVector where Scalar == Double {
   }
   @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f64x4(a, b) }
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f64x4(a, b) }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    apus_less_f64x4(a, b, x, y)
+  }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x4(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x4(a) }
   @inline(__always) static func transpose(

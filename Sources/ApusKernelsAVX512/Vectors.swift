@@ -16,6 +16,9 @@ extension SIMD16: KernelVector where Scalar == Float {
   }
   @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f32x16(a, b) }
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f32x16(a, b) }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    apus_less_f32x16(a, b, x, y)
+  }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x16(a) }
   @inline(__always) static func transpose(
@@ -34,6 +37,9 @@ extension SIMD4: KernelVector where Scalar == Double {
   }
   @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f64x4(a, b) }
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f64x4(a, b) }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    apus_less_f64x4(a, b, x, y)
+  }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x4(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x4(a) }
   @inline(__always) static func transpose(
@@ -45,7 +51,7 @@ extension SIMD4: KernelVector where Scalar == Double {
 
 /// SIMD8 is a whole vector of Double and half a vector of Float, but may conform only once: which shim serves is decided
 /// by the scalar, and that folds when the caller is specialised.
-extension SIMD8: KernelVector where Scalar: BinaryFloatingPoint {
+extension SIMD8: KernelVector where Scalar: KernelScalar {
   @inline(__always) private var floats: SIMD8<Float> { unsafeBitCast(self, to: SIMD8<Float>.self) }
   @inline(__always) private var doubles: SIMD8<Double> { unsafeBitCast(self, to: SIMD8<Double>.self) }
   @inline(__always) private static func of<V>(_ v: V) -> Self { unsafeBitCast(v, to: Self.self) }
@@ -70,6 +76,11 @@ extension SIMD8: KernelVector where Scalar: BinaryFloatingPoint {
   }
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self {
     isFloat ? of(apus_max_f32x8(a.floats, b.floats)) : of(apus_max_f64x8(a.doubles, b.doubles))
+  }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    isFloat
+      ? of(apus_less_f32x8(a.floats, b.floats, x.floats, y.floats))
+      : of(apus_less_f64x8(a.doubles, b.doubles, x.doubles, y.doubles))
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self {
     isFloat ? of(apus_sqrt_f32x8(a.floats)) : of(apus_sqrt_f64x8(a.doubles))
