@@ -88,6 +88,10 @@ let package = Package(
       name: "ApusPeerWorker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
     .target(name: "ApusTestSupport", dependencies: ["ApusEngine"], path: "Tests/_TestSupport", swiftSettings: warningsAreErrors),
+    // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
+    .executableTarget(
+      name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
+      swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusTestSupport"], swiftSettings: warningsAreErrors),
   ],

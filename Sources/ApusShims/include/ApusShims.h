@@ -3,3 +3,6 @@
 #pragma once
 #include "ApusVectors.h"
 #include "ApusMemory.h"
+#include "ApusPlatform.h"
+#include "ApusThreads.h"
+#include "ApusOpenMP.h"
