@@ -12,6 +12,7 @@ struct ThreadHost {
   }
 
   static let commands: [String: @Sendable ([String]) throws -> Void] = [
-    "measure": measure
+    "measure": measure, "fork": forks, "idle": idle, "crowd": crowd, "float": floatingPointMode, "share": share,
+    "context": context, "inside-openmp": insideOpenMP,
   ]
 }
