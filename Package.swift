@@ -93,7 +93,8 @@ let package = Package(
       name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
       swiftSettings: warningsAreErrors),
     .testTarget(
-      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusTestSupport"], swiftSettings: warningsAreErrors),
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusShims", "ApusTestSupport"],
+      swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -19,7 +19,8 @@ func measure(_ arguments: [String]) throws {
   ]
   if let openMP { runners.append(("openmp", { n, body in try! openMP.parallel(count: n, body) })) }
 
-  print("threads \(dispatch.effectiveThreads), openmp \(openMP == nil ? "none" : String(cString: apus_openmp_library()))")
+  print(
+    "threads \(dispatch.effectiveThreads), openmp \(openMP == nil ? "none" : String(cString: apus_openmp_library()))")
   print("microseconds a region, median of 15 alternating rounds [best .. worst]")
   let cases: [(String, UInt64, UInt64)] = [
     ("2 x empty", 0, 0), ("2 x 0.5 us", 500, 0), ("2 x 1 us", 1000, 0), ("2 x 2 us", 2000, 0), ("2 x 5 us", 5000, 0),

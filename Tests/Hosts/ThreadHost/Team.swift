@@ -21,7 +21,8 @@ func idle(_ arguments: [String]) throws {
   require(clock() - before > 10_000, "the CPU clock does not see a spinning thread")
 }
 
-/// crowd: eight host threads share the team, 10,000 rounds each, without deadlock or more threads than CPUs.
+/// crowd [back end]: eight host threads share the team, 10,000 rounds each, without deadlock or more threads than CPUs
+/// (on the host back end they are the host's to bound).
 func crowd(_ arguments: [String]) throws {
   let context = try makeContext(arguments.first ?? "dispatch")
   let cpus = Machine.usableCPUs
@@ -53,7 +54,9 @@ func crowd(_ arguments: [String]) throws {
     }
   }
   for thread in threads { pthread_join(thread, nil) }
-  require(apus_load(most) <= UInt64(cpus - 1), "\(apus_load(most)) threads helped at once on \(cpus) CPUs")
+  if context.backend != .host {
+    require(apus_load(most) <= UInt64(cpus - 1), "\(apus_load(most)) threads helped at once on \(cpus) CPUs")
+  }
   require(Team.shared.size <= cpus - 1, "the team has \(Team.shared.size) members on \(cpus) CPUs")
   require(apus_load(apus_callers_word()) == 0, "callers are still counted")
   // The crowd has gone: the team works for a single caller again.
