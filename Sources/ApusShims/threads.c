@@ -57,10 +57,11 @@ bool apus_dispatch_lost_threads(void) {
   return _dispatch_is_fork_of_multithreaded_parent && _dispatch_is_fork_of_multithreaded_parent();
 }
 
-__attribute__((swiftcall)) void apus_lend_closure(const void *function, const void *context, apus_closure *words) {
+__attribute__((swiftcall, visibility("hidden"))) void apus_lend_closure(const void *function, const void *context,
+                                                                           apus_closure *words) {
   *words = (apus_closure){function, context};
 }
 // Only a use of the closure after the region: it keeps what the closure captures alive until then.
-__attribute__((swiftcall, noinline)) void apus_return_closure(const void *function, const void *context) {
+__attribute__((swiftcall, noinline, visibility("hidden"))) void apus_return_closure(const void *function, const void *context) {
   __asm__ volatile("" ::"r"(function), "r"(context) : "memory");
 }

@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+// Not part of the C contract: libapus, whose version script exports apus_*, must not export these.
+#pragma GCC visibility push(hidden)
 
 #if defined(__x86_64__) && !defined(APUS_PORTABLE)
 // CPUID of one leaf and subleaf: eax, ebx, ecx, edx.
@@ -20,3 +22,4 @@ int apus_affinity_count(void);
 
 // Reads up to `capacity` bytes of a file; returns how many, or -1.
 ptrdiff_t apus_read_file(const char *path, void *buffer, size_t capacity);
+#pragma GCC visibility pop

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #define APUS_THREADS_INLINE static inline __attribute__((always_inline))
+// Not part of the C contract: libapus, whose version script exports apus_*, must not export these.
+#pragma GCC visibility push(hidden)
 
 // Atomics. Words and not Swift's Atomic, because a futex needs their address. Read-modify-writes are sequentially
 // consistent: on x86 the weaker ones are the same instruction, and the team's sleep/wake handshake needs the strong one.
@@ -100,3 +102,4 @@ typedef __attribute__((swiftcall)) void (*apus_range_function)(ptrdiff_t lower, 
 APUS_THREADS_INLINE void apus_call_closure(apus_closure body, ptrdiff_t lower, ptrdiff_t upper) {
   ((apus_range_function)body.function)(lower, upper, body.context);
 }
+#pragma GCC visibility pop

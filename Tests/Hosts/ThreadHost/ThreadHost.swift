@@ -12,7 +12,8 @@ struct ThreadHost {
   }
 
   static let commands: [String: @Sendable ([String]) throws -> Void] = [
-    "measure": measure, "fork": forks, "idle": idle, "crowd": crowd, "float": floatingPointMode, "share": share,
+    "measure": measure, "callers": measureCallers, "fork": forks, "idle": idle, "crowd": crowd,
+    "float": floatingPointMode, "share": share,
     "context": context, "inside-openmp": insideOpenMP,
   ]
 }
