@@ -94,8 +94,13 @@ let package = Package(
         // References over millions of arguments.
         .unsafeFlags(["-O"], .when(configuration: .debug))
       ]),
+    // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
+    .executableTarget(
+      name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
+      swiftSettings: warningsAreErrors),
     .testTarget(
-      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusTestSupport"], swiftSettings: warningsAreErrors),
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusShims", "ApusTestSupport"],
+      swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusKernelTests",
       dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
