@@ -78,11 +78,13 @@ let package = Package(
         ])
       ]),
     .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
+    .target(
+      name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
+      swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .executableTarget(
       name: "kbench",
-      dependencies: [
-        "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
+      dependencies: ["KbenchKit", "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/kbench", swiftSettings: warningsAreErrors),
     .executableTarget(
       name: "ApusPeerWorker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
@@ -90,6 +92,7 @@ let package = Package(
     .target(name: "ApusTestSupport", dependencies: ["ApusEngine"], path: "Tests/_TestSupport", swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusTestSupport"], swiftSettings: warningsAreErrors),
+    .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,11 +1,11 @@
 /// Loops that reach what the hardware can do, for one data type: the yardstick of every other kernel. They are compiled
 /// per instruction set like the kernels that are measured against them.
 @frozen public struct LimitKernels: Sendable {
-  /// (iterations, factor, summand): `flopsPerIteration` floating-point operations an iteration, all in registers. The
-  /// result depends on every one of them.
-  public typealias Arithmetic = @convention(c) (Int, Double, Double) -> Double
-  /// (source, bytes): reads every byte once; the result depends on all of them.
-  public typealias Read = @convention(c) (UnsafeRawPointer, Int) -> Double
+  /// (iterations, pointer to a factor and a summand, pointer to a result): `flopsPerIteration` floating-point
+  /// operations an iteration, all in registers. The result depends on every one of them.
+  public typealias Arithmetic = @convention(c) (Int, UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+  /// (source, bytes, pointer to a result): reads every byte once; the result depends on all of them.
+  public typealias Read = @convention(c) (UnsafeRawPointer, Int, UnsafeMutableRawPointer) -> Void
   /// (destination, source, bytes)
   public typealias Copy = @convention(c) (UnsafeMutableRawPointer, UnsafeRawPointer, Int) -> Void
   /// (destination, first source, second source, bytes of each): destination = first + 3 * second.

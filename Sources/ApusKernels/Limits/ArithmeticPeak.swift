@@ -8,17 +8,21 @@ import ApusKernelInterface
   typealias PeakChains = Count<14>
 #endif
 
-/// Nothing but multiply-adds on registers. The operands come from the caller, so the compiler cannot foresee them.
+/// Nothing but multiply-adds on registers. The operands come from memory, so the compiler cannot foresee them.
 @inline(__always)
-func multiplyAdds<V: KernelVector>(_ iterations: Int, _ factor: Double, _ summand: Double, _: V.Type) -> Double {
-  chains(iterations, V(repeating: V.Scalar(factor)), V(repeating: V.Scalar(summand)), PeakChains.self)
+func multiplyAdds<V: KernelVector>(
+  _ iterations: Int, _ operands: UnsafeRawPointer, _ result: UnsafeMutableRawPointer, _: V.Type
+) {
+  let scalars = operands.assumingMemoryBound(to: V.Scalar.self)
+  let sum = chains(iterations, V(repeating: scalars[0]), V(repeating: scalars[1]), PeakChains.self)
+  result.assumingMemoryBound(to: V.Scalar.self).pointee = V.sum(sum)
 }
 
 @inline(__always)
-private func chains<let N: Int, V: KernelVector>(_ iterations: Int, _ p: V, _ q: V, _: Count<N>.Type) -> Double {
-  var x = InlineArray<N, V>(repeating: V.zero)
+private func chains<let N: Int, V: KernelVector>(_ iterations: Int, _ p: V, _ q: V, _: Count<N>.Type) -> V {
+  var x = InlineArray<N, V>(repeating: q)
   // Chains that start alike would be merged into one.
-  for i in 0..<N { x[i] = V(repeating: V.Scalar(i)) }
+  for i in 1..<N { x[i] = x[i - 1] + q }
   for _ in 0..<iterations {
     for i in 0..<N {
       #if APUS_FMA || arch(arm64)
@@ -31,5 +35,5 @@ private func chains<let N: Int, V: KernelVector>(_ iterations: Int, _ p: V, _ q:
   }
   var sum = x[0]
   for i in 1..<N { sum += x[i] }
-  return Double(V.sum(sum))
+  return sum
 }

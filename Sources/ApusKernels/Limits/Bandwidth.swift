@@ -5,7 +5,9 @@ import ApusKernelInterface
 
 /// Eight running sums hide the latency of the addition.
 @inline(__always)
-func readAll<V: KernelVector>(_ source: UnsafeRawPointer, _ bytes: Int, _: V.Type) -> Double {
+func readAll<V: KernelVector>(
+  _ source: UnsafeRawPointer, _ bytes: Int, _ result: UnsafeMutableRawPointer, _: V.Type
+) {
   var p = source.assumingMemoryBound(to: V.Scalar.self)
   let step = 8 * V.lanes
   var s0 = V.zero, s1 = V.zero, s2 = V.zero, s3 = V.zero
@@ -21,7 +23,8 @@ func readAll<V: KernelVector>(_ source: UnsafeRawPointer, _ bytes: Int, _: V.Typ
     s7 += V.load(p + 7 * V.lanes)
     p += step
   }
-  return Double(V.sum(((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))))
+  let sum = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+  result.assumingMemoryBound(to: V.Scalar.self).pointee = V.sum(sum)
 }
 
 @inline(__always)

@@ -4,7 +4,7 @@ func makeLimitKernelsF32() -> LimitKernels {
   LimitKernels(
     flopsPerIteration: 2 * PeakChains.value * VectorF32.lanes, bytesPerStep: 8 * MemoryLayout<VectorF32>.size,
     multiplyAdds: { multiplyAdds($0, $1, $2, VectorF32.self) },
-    read: { readAll($0, $1, VectorF32.self) },
+    read: { readAll($0, $1, $2, VectorF32.self) },
     copy: { copyAll($0, $1, $2, VectorF32.self) },
     triad: { triadAll($0, $1, $2, $3, VectorF32.self) })
 }
@@ -13,7 +13,7 @@ func makeLimitKernelsF64() -> LimitKernels {
   LimitKernels(
     flopsPerIteration: 2 * PeakChains.value * VectorF64.lanes, bytesPerStep: 8 * MemoryLayout<VectorF64>.size,
     multiplyAdds: { multiplyAdds($0, $1, $2, VectorF64.self) },
-    read: { readAll($0, $1, VectorF64.self) },
+    read: { readAll($0, $1, $2, VectorF64.self) },
     copy: { copyAll($0, $1, $2, VectorF64.self) },
     triad: { triadAll($0, $1, $2, $3, VectorF64.self) })
 }
