@@ -47,7 +47,7 @@ let package = Package(
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "apus", type: .dynamic, targets: ["ApusSharedLibrary"]),
     .executable(name: "kbench", targets: ["kbench"]),
-    .executable(name: "apus-peer-worker", targets: ["ApusPeerWorker"]),
+    .executable(name: "apus-peer-worker", targets: ["apus-peer-worker"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -65,7 +65,7 @@ let package = Package(
         .unsafeFlags(["-O"], .when(configuration: .debug))
       ]),
     .target(
-      name: "ApusABI", dependencies: ["ApusEngine", "CApus"],
+      name: "ApusABI", dependencies: ["ApusEngine", "ApusKernelInterface", "ApusShims", "CApus"],
       swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .target(
       name: "ApusSharedLibrary", dependencies: ["ApusABI"],
@@ -87,7 +87,7 @@ let package = Package(
       dependencies: ["KbenchKit", "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/kbench", swiftSettings: warningsAreErrors),
     .executableTarget(
-      name: "ApusPeerWorker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
+      name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
     .target(name: "ApusTestSupport", dependencies: ["ApusEngine"], path: "Tests/_TestSupport", swiftSettings: warningsAreErrors),
     .testTarget(

@@ -71,7 +71,7 @@
   @inlinable public var isOverwrite: Bool { beta == 0 && isPlain }
   /// C += sum: the tile adds its registers directly.
   @inlinable public var isAccumulate: Bool { beta == 1 && isPlain }
-  @inlinable var isPlain: Bool { alpha == 1 && bias == nil && residual == nil && activation == .identity }
+  @inlinable public var isPlain: Bool { alpha == 1 && bias == nil && residual == nil && activation == .identity }
 }
 
 /// Activations that kernels fuse. Raw values are those of the C header.
@@ -86,13 +86,13 @@
 
 /// A block of C computed tile by tile: C[m x n] from A[m x k] and B[k x n].
 @frozen public struct GemmBlockArguments {
-  /// Unpacked: element (0, 0). Packed: the tiles' panels one after the other, each `[k][rows of the tile]`, where the
-  /// rows are split as `balancedTiles` says.
+  /// Unpacked: element (0, 0). Packed: the tiles' panels one after the other, each `[k][rows of the tile]`.
   public var a: UnsafeRawPointer
   /// Unpacked: element (0, 0). Packed: panels of the set's tile columns, each `[k][tile columns]`, zero padded.
   public var b: UnsafeRawPointer
   public var c: UnsafeMutableRawPointer
-  public var m: Int
+  /// The rows of the block by register tiles.
+  public var tiles: BalancedSplit
   public var n: Int
   public var k: Int
   /// Strides of an unpacked A.
@@ -108,14 +108,14 @@
   public var tileBuffer: UnsafeMutableRawPointer
 
   @inlinable public init(
-    a: UnsafeRawPointer, b: UnsafeRawPointer, c: UnsafeMutableRawPointer, m: Int, n: Int, k: Int, aRowStride: Int,
+    a: UnsafeRawPointer, b: UnsafeRawPointer, c: UnsafeMutableRawPointer, tiles: BalancedSplit, n: Int, k: Int, aRowStride: Int,
     aStepStride: Int, bStepStride: Int, cRowStride: Int, aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput,
     tileBuffer: UnsafeMutableRawPointer
   ) {
     self.a = a
     self.b = b
     self.c = c
-    self.m = m
+    self.tiles = tiles
     self.n = n
     self.k = k
     self.aRowStride = aRowStride
@@ -129,9 +129,9 @@
   }
 }
 
-/// The rows of a block split into tiles that differ by at most one row: 49 in tiles of at most 14 is 13 + 12 + 12 + 12.
-/// Packing and computing both ask here, so they agree.
-@frozen public struct BalancedTiles {
+/// A length split into pieces that differ by at most one, the larger ones first: 49 in pieces of at most 14 is
+/// 13 + 12 + 12 + 12. Rows of C are split so into register tiles, and K into blocks.
+@frozen public struct BalancedSplit: Sendable {
   public let count: Int
   @usableFromInline let size: Int
   @usableFromInline let larger: Int
@@ -141,10 +141,21 @@
     size = count == 0 ? 0 : total / count
     larger = count == 0 ? 0 : total - size * count
   }
-  /// Rows of tile `index`.
-  @inlinable public func rows(_ index: Int) -> Int { index < larger ? size + 1 : size }
-  /// First row of tile `index`.
+  @inlinable init(count: Int, size: Int, larger: Int) {
+    self.count = count
+    self.size = size
+    self.larger = larger
+  }
+  /// Length of piece `index`.
+  @inlinable public func length(_ index: Int) -> Int { index < larger ? size + 1 : size }
+  /// Where piece `index` starts; of piece `count`, the whole length.
   @inlinable public func start(_ index: Int) -> Int { index * size + min(index, larger) }
+  /// Of the longest piece.
+  @inlinable public var longest: Int { larger > 0 ? size + 1 : size }
+  /// Some of the pieces, as they are.
+  @inlinable public func slice(_ range: Range<Int>) -> BalancedSplit {
+    BalancedSplit(count: range.count, size: size, larger: max(0, min(larger, range.upperBound) - range.lowerBound))
+  }
 }
 
 /// A matrix-vector product y = A x, or one row of C times B.
@@ -179,10 +190,10 @@
   public typealias Block = @convention(c) (UnsafeRawPointer) -> Void
   /// A pointer to a `GemmTileArguments`.
   public typealias Tile = @convention(c) (UnsafeRawPointer) -> Void
-  /// (source, rows, k, row stride, step stride, packed): tiles of A as `GemmBlockArguments.a` describes. Writes
-  /// up to `lanes` elements past the last panel.
+  /// (source, pointer to the `BalancedSplit` of its rows, rows that may be read, k, row stride, step stride, packed):
+  /// tiles of A as `GemmBlockArguments.a` describes. Writes up to `lanes` elements past the last panel.
   public typealias PackA =
-    @convention(c) (UnsafeRawPointer, Int, Int, Int, Int, UnsafeMutableRawPointer) -> Void
+    @convention(c) (UnsafeRawPointer, UnsafeRawPointer, Int, Int, Int, Int, UnsafeMutableRawPointer) -> Void
   /// (source, k, columns, step stride, column stride, packed): panels of B; one of the strides is 1.
   public typealias PackB =
     @convention(c) (UnsafeRawPointer, Int, Int, Int, Int, UnsafeMutableRawPointer) -> Void

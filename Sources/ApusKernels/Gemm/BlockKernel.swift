@@ -4,12 +4,11 @@ import ApusKernelInterface
 /// row tiles of A stream past from the second level.
 @inline(__always)
 func gemmBlock<V: KernelVector>(_ args: UnsafePointer<GemmBlockArguments>, _: V.Type) {
-  let m = args.pointee.m
   let n = args.pointee.n
   let k = args.pointee.k
   let size = MemoryLayout<V.Scalar>.size
   let panel = TileShape.vectors * V.lanes
-  let tiles = BalancedTiles(m, atMost: TileShape.rows)
+  let tiles = args.pointee.tiles
   let general = !(args.pointee.output.isOverwrite || args.pointee.output.isAccumulate)
   let aIsPacked = args.pointee.aIsPacked
   let bIsPacked = args.pointee.bIsPacked
@@ -25,7 +24,7 @@ func gemmBlock<V: KernelVector>(_ args: UnsafePointer<GemmBlockArguments>, _: V.
     tile.b = args.pointee.b + (bIsPacked ? column * k : column) * size
     for i in 0..<tiles.count {
       let row = tiles.start(i)
-      tile.rows = tiles.rows(i)
+      tile.rows = tiles.length(i)
       if aIsPacked {
         tile.a = args.pointee.a + row * k * size
         tile.aStepStride = tile.rows

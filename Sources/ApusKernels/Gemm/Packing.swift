@@ -6,20 +6,19 @@ import ApusKernelInterface
 /// more elements.
 @inline(__always)
 func packA<V: KernelVector>(
-  _ source: UnsafeRawPointer, _ rows: Int, _ k: Int, _ rowStride: Int, _ stepStride: Int,
+  _ source: UnsafeRawPointer, _ tiles: BalancedSplit, _ readable: Int, _ k: Int, _ rowStride: Int, _ stepStride: Int,
   _ packed: UnsafeMutableRawPointer, _: V.Type
 ) {
   let source = source.assumingMemoryBound(to: V.Scalar.self)
   let packed = packed.assumingMemoryBound(to: V.Scalar.self)
-  let tiles = BalancedTiles(rows, atMost: TileShape.rows)
   for i in 0..<tiles.count {
     let start = tiles.start(i)
     let from = source + start * rowStride
     let to = packed + start * k
     if rowStride == 1 {
-      copySteps(from, tiles.rows(i), k, stepStride, to, V.self)
+      copySteps(from, tiles.length(i), k, stepStride, to, V.self)
     } else {
-      transposeSteps(from, tiles.rows(i), rows - start, k, rowStride, to, tiles.rows(i), V.self)
+      transposeSteps(from, tiles.length(i), readable - start, k, rowStride, to, tiles.length(i), V.self)
     }
   }
 }

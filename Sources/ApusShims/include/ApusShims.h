@@ -3,3 +3,4 @@
 #pragma once
 #include "ApusVectors.h"
 #include "ApusMemory.h"
+#include "ApusError.h"
