@@ -80,7 +80,7 @@ struct FormatOptions: ParsableArguments {
   }
 }
 
-extension OutputFormat: @retroactive ExpressibleByArgument {}
+extension OutputFormat: ExpressibleByArgument {}
 
 /// Which problems.
 struct ProblemOptions: ParsableArguments {
@@ -100,7 +100,7 @@ struct ProblemOptions: ParsableArguments {
     let types = try list(type, option: "--type", rule: "is none of f32, f64", ElementType.init(rawValue:)) ?? []
     do {
       return try ProblemList.read(family, arguments: problems, presets: preset, types: types)
-    } catch let error as ProblemError {
+    } catch {
       throw fail(error.description)
     }
   }

@@ -21,13 +21,13 @@ final class Child {
   /// Starts a program with arguments, and with changes to this process's environment. Its stderr is dropped: libraries
   /// print warnings there.
   init(_ program: String, _ arguments: [String], environment changes: [String: String]) throws(PeerError) {
-    var toChild: [Int32] = [0, 0]
-    var fromChild: [Int32] = [0, 0]
-    // Close on exec: a sibling that held our end of stdin open would keep this one from ever seeing its end.
-    guard pipe2(&toChild, O_CLOEXEC) == 0 else { throw PeerError("no pipe: \(String(cString: strerror(errno)))") }
-    guard pipe2(&fromChild, O_CLOEXEC) == 0 else {
+    let toChild = try Self.makePipe()
+    let fromChild: [Int32]
+    do {
+      fromChild = try Self.makePipe()
+    } catch {
       for end in toChild { close(end) }
-      throw PeerError("no pipe: \(String(cString: strerror(errno)))")
+      throw error
     }
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
@@ -54,6 +54,15 @@ final class Child {
       pid = 0
       throw PeerError("\(program) does not start: \(String(cString: strerror(status)))")
     }
+  }
+
+  /// Reading end, writing end. Closed on exec: a sibling that held our end of a child's stdin open would keep the child
+  /// from ever seeing its end.
+  private static func makePipe() throws(PeerError) -> [Int32] {
+    var ends: [Int32] = [0, 0]
+    guard pipe(&ends) == 0 else { throw PeerError("no pipe: \(String(cString: strerror(errno)))") }
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+    return ends
   }
 
   deinit {

@@ -10,7 +10,7 @@ enum LimitMeasurement {
 
   static func peak(_ set: InstructionSet, _ type: ElementType, threads: Int) -> Double {
     let kernels = type == .float32 ? set.kernels.limits32 : set.kernels.limits64
-    // x = x + 0.75 * 0.25 without, x = x * 0.75 + 0.25 with separate instructions: no overflow, no denormals.
+    // x + 0.75 * 0.25, or x * 0.75 + 0.25 where the instructions are separate: no overflow, no denormals.
     let seconds = Gang.time(threads: threads, repetitions: repetitions, prepare: { true }) { _ in
       withUnsafeTemporaryAllocation(byteCount: 3 * 8, alignment: 8) { scratch in
         for (i, x) in [0.75, 0.25].enumerated() {

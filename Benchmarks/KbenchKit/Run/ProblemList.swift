@@ -24,20 +24,19 @@ public enum ProblemList {
     var problems: [any Problem] = []
     for (text, place) in texts {
       for type in types {
-        do {
-          let problem = try F.problem(text, type: type)
-          // A string that names its type is one problem, however many types are asked for.
-          if problems.contains(where: { $0.text == problem.text && $0.type == problem.type }) && types.count > 1 {
-            continue
-          }
-          if problem.footprint > 0.8 * Double(machine.memory) {
-            let gigabytes = fixed(problem.footprint * 1e-9, 1)
-            throw ProblemError(text, "its operands take \(gigabytes) GB, more than 80 % of this machine's memory")
-          }
-          problems.append(problem)
+        let problem: any Problem
+        do throws(ProblemError) {
+          problem = try F.problem(text, type: type)
         } catch {
           throw ProblemError(text, error.rule + place)
         }
+        // A string that names its type is one problem, however many types are asked for.
+        if types.count > 1 && problems.contains(where: { $0.text == problem.text }) { continue }
+        if problem.footprint > 0.8 * Double(machine.memory) {
+          let gigabytes = fixed(problem.footprint * 1e-9, 1)
+          throw ProblemError(text, "its operands take \(gigabytes) GB, above 80 % of this machine's memory" + place)
+        }
+        problems.append(problem)
       }
     }
     return problems

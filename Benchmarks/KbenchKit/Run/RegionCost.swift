@@ -32,7 +32,6 @@ public struct RegionCost {
     Column("method", "region", width: 24, isLeading: true), Column("threads", "threads"),
     Column("empty_us", "back to back us", decimals: 2),
     Column("work_us", "2 x 20 us of work, us", decimals: 2), Column("work_ideal_us", "ideal us", decimals: 1),
-    Column("failure", "", isLeading: true),
   ]
 
   /// The columns, for this number of threads.
@@ -66,7 +65,7 @@ public struct RegionCost {
         let sampler = Sampler(seconds: seconds / Double(rounds))
         let method = candidates[i].method
         candidates[i].empty += try sampler.measure { try region(method) {} }
-        candidates[i].work += try sampler.measure { try region(method) { busy(iterations) } }
+        candidates[i].work += try sampler.measure { try region(method) { Self.busy(iterations) } }
         if Interrupt.isPending {
           progress.clear()
           return false
@@ -80,7 +79,9 @@ public struct RegionCost {
     for (name, reason) in failures {
       var record = record(Candidate(name: name, method: .concurrentPerform))
       record["failure"] = .text(reason)
-      report.add([record])
+      var shown = record
+      shown["method"] = .text("\(name): \(reason)")
+      report.add([record], shown: [shown])
     }
     return true
   }
@@ -114,7 +115,7 @@ public struct RegionCost {
   }
 
   /// Arithmetic on registers: nothing that threads could disturb each other with.
-  private func busy(_ iterations: Int) {
+  private static func busy(_ iterations: Int) {
     withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { scratch in
       scratch.storeBytes(of: 0.75, as: Float.self)
       scratch.storeBytes(of: 0.25, toByteOffset: 4, as: Float.self)
@@ -128,7 +129,7 @@ public struct RegionCost {
     var best = Double.infinity
     for _ in 0..<20 {
       let start = now()
-      busy(trial)
+      Self.busy(trial)
       best = min(best, now() - start)
     }
     return max(1, Int(Double(trial) * Self.taskSeconds / best))

@@ -2,7 +2,7 @@ import ApusKernelInterface
 
 func makeLimitKernelsF32() -> LimitKernels {
   LimitKernels(
-    flopsPerIteration: 2 * PeakChains.value * VectorF32.lanes, bytesPerStep: 8 * MemoryLayout<VectorF32>.size,
+    flopsPerIteration: 2 * peakChains * VectorF32.lanes, bytesPerStep: 8 * MemoryLayout<VectorF32>.size,
     multiplyAdds: { multiplyAdds($0, $1, $2, VectorF32.self) },
     read: { readAll($0, $1, $2, VectorF32.self) },
     copy: { copyAll($0, $1, $2, VectorF32.self) },
@@ -11,7 +11,7 @@ func makeLimitKernelsF32() -> LimitKernels {
 
 func makeLimitKernelsF64() -> LimitKernels {
   LimitKernels(
-    flopsPerIteration: 2 * PeakChains.value * VectorF64.lanes, bytesPerStep: 8 * MemoryLayout<VectorF64>.size,
+    flopsPerIteration: 2 * peakChains * VectorF64.lanes, bytesPerStep: 8 * MemoryLayout<VectorF64>.size,
     multiplyAdds: { multiplyAdds($0, $1, $2, VectorF64.self) },
     read: { readAll($0, $1, $2, VectorF64.self) },
     copy: { copyAll($0, $1, $2, VectorF64.self) },
