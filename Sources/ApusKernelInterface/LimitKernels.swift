@@ -15,11 +15,16 @@
   public var flopsPerIteration: Int
   /// Sizes that `read`, `copy` and `triad` take are multiples of this; what is beyond is left out.
   public var bytesPerStep: Int
+  /// Operations on registers.
   public var multiplyAdds: Arithmetic
+  /// The bandwidth of reading.
   public var read: Read
+  /// The bandwidth of copying.
   public var copy: Copy
+  /// The bandwidth of two streams in and one out.
   public var triad: Triad
 
+  /// A set's loops.
   @inlinable public init(
     flopsPerIteration: Int, bytesPerStep: Int, multiplyAdds: Arithmetic, read: Read, copy: Copy, triad: Triad
   ) {

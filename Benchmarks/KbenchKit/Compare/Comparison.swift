@@ -8,12 +8,17 @@ public final class Comparison {
 
   /// What to compare, and how long.
   public struct Settings {
+    /// The peers.
     public var libraries: [PeerLibrary]
+    /// Apus's instruction set and back end.
     public var context: ExecutionContext
+    /// Numbers of threads, one after the other.
     public var threads: [Int]
     /// Measuring time of a library and problem, all rounds together.
     public var seconds: Double
+    /// How often everyone has a turn.
     public var rounds: Int
+    /// Compare with the reference.
     public var checks: Bool
 
     /// Settings.

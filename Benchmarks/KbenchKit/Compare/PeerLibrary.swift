@@ -52,6 +52,7 @@ public struct PeerLibrary: Sendable, Equatable {
 
 /// Why a peer cannot take part.
 public struct PeerError: Error, CustomStringConvertible {
+  /// The reason.
   public var description: String
 
   init(_ description: String) { self.description = description }

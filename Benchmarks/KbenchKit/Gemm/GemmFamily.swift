@@ -1,7 +1,9 @@
 /// Matrix multiplication.
 public enum Gemm: Family {
+  /// `kbench gemm`.
   public static let name = "gemm"
 
+  /// For --help.
   public static let grammar = """
     A problem is MxNxK[:OPTION]...: C = op(A) op(B), where op(A) is M x K, op(B) K x N and C M x N.
     Options:
@@ -17,6 +19,7 @@ public enum Gemm: Family {
     Examples: 1024x1024x1024:TN   64x1000x2048:NT:f64   16x4096x1024:packb:bias:relu
     """
 
+  /// Shapes of the field; "default" is what kbench shows first.
   public static let presets = [
     Preset(
       "default",
@@ -41,8 +44,10 @@ public enum Gemm: Family {
         + ["1x256x256", "256x1x256", "1x16384x4096", "16384x1x4096"]),
   ]
 
+  /// BLAS libraries.
   public static let peers = BlasLibrary.known
 
+  /// Reads a problem string.
   public static func problem(_ text: String, type: ElementType) throws(ProblemError) -> any Problem {
     try GemmProblem(text, type: type)
   }

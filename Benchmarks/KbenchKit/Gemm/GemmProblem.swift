@@ -3,19 +3,33 @@ import ApusKernelInterface
 
 /// One matrix multiplication, as a problem string describes it.
 public struct GemmProblem: Problem, Equatable {
+  /// Rows of C.
   public var m = 0
+  /// Columns of C.
   public var n = 0
+  /// Products of an element.
   public var k = 0
+  /// Type of the data.
   public var type: ElementType
+  /// A lies transposed.
   public var transposeA = false
+  /// B lies transposed.
   public var transposeB = false
+  /// Else row-major.
   public var isColumnMajor = false
+  /// Number of matrices.
   public var batch = 1
+  /// What C is multiplied by first.
   public var beta: Double = 0
+  /// A is packed ahead of time.
   public var packedA = false
+  /// B is packed ahead of time.
   public var packedB = false
+  /// As `GemmDescriptor.isRowInvariant`.
   public var isRowInvariant = false
+  /// Adds one number to each column.
   public var hasBias = false
+  /// Applied last.
   public var activation = Activation.identity
 
   static let activations: [(name: String, value: Activation)] = [
@@ -80,6 +94,7 @@ public struct GemmProblem: Problem, Equatable {
     return option
   }
 
+  /// The problem string that gives this problem again.
   public var text: String {
     var text = "\(m)x\(n)x\(k)"
     if transposeA || transposeB { text += ":" + transposition }
@@ -98,6 +113,7 @@ public struct GemmProblem: Problem, Equatable {
   /// "NN", "NT", "TN" or "TT".
   public var transposition: String { (transposeA ? "T" : "N") + (transposeB ? "T" : "N") }
 
+  /// Sizes, transposition and batch.
   public var settings: Record {
     var record = Record()
     record["m"] = .integer(m)
@@ -108,8 +124,10 @@ public struct GemmProblem: Problem, Equatable {
     return record
   }
 
+  /// A multiply-add counts as two.
   public var flops: Double { 2 * Double(m) * Double(n) * Double(k) * Double(batch) }
 
+  /// Every operand once.
   public var traffic: Traffic {
     let (m, n, k, size) = (Double(m), Double(n), Double(k), Double(type.size))
     // C is read where beta is not zero. A batch shares a packed operand.
@@ -126,7 +144,9 @@ public struct GemmProblem: Problem, Equatable {
     return size * ((m * k + k * n + m * n * (beta != 0 ? 2 : 1)) * Double(batch) + copies)
   }
 
+  /// Operands and a plan.
   public func makeCase(context: ExecutionContext) throws -> any Case { try GemmCase(self, context: context) }
 
+  /// Operands and a peer's function.
   public func makePeerCase(_ library: LoadedLibrary) throws -> any Case { try BlasCase(self, library: library) }
 }

@@ -19,6 +19,11 @@ public enum Interrupt {
     // Without SA_RESTART a wait for a child is cut short too.
     action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND))
     sigaction(SIGINT, &action, nil)
+    // A parent that starts programs from one of Dispatch's threads hands down a mask with nearly all signals blocked.
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
     signal(SIGPIPE, SIG_IGN)
   }
 }

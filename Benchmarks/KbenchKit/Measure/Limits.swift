@@ -77,7 +77,9 @@ public final class Limits {
 
 /// Bytes that a problem has to move, every operand once.
 public struct Traffic: Sendable, Equatable {
+  /// Bytes.
   public var read: Double
+  /// Bytes.
   public var written: Double
 
   /// So many bytes.

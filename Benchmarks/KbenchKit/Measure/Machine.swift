@@ -9,6 +9,7 @@ public enum MemoryLevel: String, CaseIterable, Sendable, Comparable {
   case l3 = "L3"
   case dram = "DRAM"
 
+  /// Nearer to the CPU first.
   public static func < (a: Self, b: Self) -> Bool { a.order < b.order }
   private var order: Int { Self.allCases.firstIndex(of: self)! }
 }

@@ -17,7 +17,9 @@ public protocol Family {
 
 /// Problems with a name.
 public struct Preset: Sendable {
+  /// As --preset takes it.
   public var name: String
+  /// Problem strings.
   public var problems: [String]
 
   /// A list of problem strings.
@@ -79,7 +81,9 @@ public struct CheckResult: Sendable, Equatable {
 
 /// A wrong problem string: which, and the rule it breaks.
 public struct ProblemError: Error, Equatable, CustomStringConvertible {
+  /// As it was written.
   public var problem: String
+  /// What it must be like.
   public var rule: String
 
   /// An error about `problem`.
@@ -88,5 +92,6 @@ public struct ProblemError: Error, Equatable, CustomStringConvertible {
     self.rule = rule
   }
 
+  /// One line.
   public var description: String { "problem '\(problem)': \(rule)" }
 }
