@@ -73,7 +73,7 @@ import Testing
 
   @Test func tableIsAligned() {
     let text = Self.write(.table, [Self.records[1], Self.records[1]])
-    #expect(text == "name        ms\n--------  --\nplain      -\nplain      -\n")
+    #expect(text == "name      ms\n--------  --\nplain      -\nplain      -\n")
   }
 
   @Test func medians() {
