@@ -54,13 +54,8 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
   }
 
   private func settings() throws -> Comparison.Settings {
-    var options = ContextOptions()
-    options.threads = threads
-    options.isa = isa
-    var backends = BackendOptions()
-    backends.backend = backend
-    let sets = try options.instructionSets()
-    let chosen = try backends.backends()
+    let sets = try Choice.instructionSets(isa)
+    let chosen = try Choice.backends(backend)
     if (sets?.count ?? 1) > 1 { throw fail("--isa \(isa ?? ""): a comparison has one instruction set") }
     if (chosen?.count ?? 1) > 1 { throw fail("--backend \(backend ?? ""): a comparison has one back end") }
     let symbol = F.peers.first?.symbol ?? ""
@@ -70,7 +65,7 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
           + library.map { text throws(ProblemError) in
             try PeerLibrary.parse(text, standard: symbol)
           },
-        context: try ContextOptions.context(sets?.first, chosen?.first, nil), threads: try options.threadCounts(),
+        context: try Choice.context(sets?.first, chosen?.first, nil), threads: try Choice.threadCounts(threads),
         seconds: try checked(seconds: seconds), rounds: rounds, checks: problems.check)
     } catch let error as ProblemError {
       throw fail(error.description)
@@ -96,7 +91,7 @@ struct WorkerFamilyCommand<F: Family>: ParsableCommand {
         howToInstall: "")
       return Worker.serve(F.self, .peer(library))
     }
-    let context = try ContextOptions.context(
+    let context = try Choice.context(
       InstructionSet.available.first { $0.name == isa }, ThreadingBackend.allCases.first { $0.name == backend }, threads
     )
     Worker.serve(F.self, .apus(context))

@@ -41,10 +41,10 @@ struct FamilyCommand<F: Family>: ParsableCommand {
       for backend in try backend.backends().map({ $0.map(Optional.some) }) ?? [nil] {
         if backend == .serial {
           if context.threads != nil && !counts.contains(1) { throw fail("--backend serial has one thread only") }
-          result.append(try ContextOptions.context(set, backend, 1))
+          result.append(try Choice.context(set, backend, 1))
           continue
         }
-        for count in counts { result.append(try ContextOptions.context(set, backend, count)) }
+        for count in counts { result.append(try Choice.context(set, backend, count)) }
       }
     }
     return result

@@ -27,20 +27,34 @@ struct ContextOptions: ParsableArguments {
   @Option(help: "Instruction sets, separated by commas. Default: the best one, or APUS_ISA.")
   var isa: String?
 
-  /// In ascending order of what was asked for.
-  func threadCounts() throws -> [Int] {
-    let all = try ContextOptions.context().threads
+  func threadCounts() throws -> [Int] { try Choice.threadCounts(threads) }
+
+  func instructionSets() throws -> [InstructionSet]? { try Choice.instructionSets(isa) }
+}
+
+/// What the texts of options mean.
+enum Choice {
+  /// In the order asked for; 1 and all where nothing is.
+  static func threadCounts(_ text: String?) throws -> [Int] {
+    let all = try context().threads
     let rule = "is no number of threads from 1 to 1024, nor 'all'"
-    let counts = try list(threads, option: "--threads", rule: rule) { word in
+    let counts = try list(text, option: "--threads", rule: rule) { word in
       word == "all" ? all : Int(word).flatMap { (1...1024).contains($0) ? $0 : nil }
     }
     return counts ?? (all > 1 ? [1, all] : [1])
   }
 
-  func instructionSets() throws -> [InstructionSet]? {
+  static func instructionSets(_ text: String?) throws -> [InstructionSet]? {
     let names = InstructionSet.available.map(\.name)
-    return try list(isa, option: "--isa", rule: "is not among this machine's sets: \(names.joined(separator: ", "))") {
+    return try list(text, option: "--isa", rule: "is not among this machine's sets: \(names.joined(separator: ", "))") {
       word in InstructionSet.available.first { $0.name == word }
+    }
+  }
+
+  /// `host` needs a host's callback, which kbench has not.
+  static func backends(_ text: String?) throws -> [ThreadingBackend]? {
+    try list(text, option: "--backend", rule: "is none of dispatch, openmp, serial") { word in
+      ThreadingBackend.allCases.first { $0.name == word && $0 != .host }
     }
   }
 
@@ -62,12 +76,7 @@ struct BackendOptions: ParsableArguments {
     help: "Threading back ends, separated by commas: dispatch, openmp, serial. Default: dispatch, or APUS_BACKEND.")
   var backend: String?
 
-  /// `host` needs a host's callback, which kbench has not.
-  func backends() throws -> [ThreadingBackend]? {
-    try list(backend, option: "--backend", rule: "is none of dispatch, openmp, serial") { word in
-      ThreadingBackend.allCases.first { $0.name == word && $0 != .host }
-    }
-  }
+  func backends() throws -> [ThreadingBackend]? { try Choice.backends(backend) }
 }
 
 /// How results are written.

@@ -19,7 +19,7 @@ struct ThreadsCommand: ParsableCommand {
   func run() throws {
     Interrupt.install()
     if let threads, !(1...1024).contains(threads) { throw fail("--threads \(threads): it must be 1 to 1024") }
-    let count = try ContextOptions.context(nil, nil, threads).threads
+    let count = try Choice.context(nil, nil, threads).threads
     let regions = RegionCost(threads: count, seconds: try checked(seconds: seconds))
     let report = format.report(regions.columns)
     defer { report.finish() }

@@ -113,6 +113,17 @@ import Testing
     for child in children { #expect(kill(child, 0) == -1, "process \(child) is left") }
   }
 
+  /// The overview is the one command without options.
+  @Test func overviewBegins() throws {
+    let (process, output, errors) = try Self.start([])
+    try Self.wait { Self.catchesInterrupt(process.processIdentifier) }
+    usleep(300_000)
+    kill(process.processIdentifier, SIGINT)
+    let result = try Self.finish(process, output, errors)
+    #expect(result.status == 130)
+    #expect(result.text.contains("CPU: ") && result.text.contains("GFLOP/s"), "\(result)")
+  }
+
   /// Even a kbench that is killed takes its stopped children with it.
   @Test func killedWithoutWarning() throws {
     let (process, output, errors) = try Self.start(["compare", "gemm", "64x64x64", "--threads", "1", "--seconds", "10"])
