@@ -35,7 +35,8 @@ let kernelTargets: [Target] = instructionSets.map { set in
     name: "ApusKernels\(set.name)",
     dependencies: ["ApusKernelInterface", "ApusShims"],
     swiftSettings: set.defines.map { .define($0) } + portableSwift + warningsAreErrors + [
-      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000"]),
+      // No stack protector: kernels keep accumulators, not buffers, on the stack.
+      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000", "-Xfrontend", "-disable-stack-protector"]),
       .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug)),
     ])
 }
@@ -47,7 +48,7 @@ let package = Package(
     .library(name: "Apus", targets: ["Apus"]),
     .library(name: "apus", type: .dynamic, targets: ["ApusSharedLibrary"]),
     .executable(name: "kbench", targets: ["kbench"]),
-    .executable(name: "apus-peer-worker", targets: ["ApusPeerWorker"]),
+    .executable(name: "apus-peer-worker", targets: ["apus-peer-worker"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -65,7 +66,7 @@ let package = Package(
         .unsafeFlags(["-O"], .when(configuration: .debug))
       ]),
     .target(
-      name: "ApusABI", dependencies: ["ApusEngine", "CApus"],
+      name: "ApusABI", dependencies: ["ApusEngine", "ApusKernelInterface", "ApusShims", "CApus"],
       swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .target(
       name: "ApusSharedLibrary", dependencies: ["ApusABI"],
@@ -78,16 +79,23 @@ let package = Package(
         ])
       ]),
     .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
+    .target(
+      name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
+      swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .executableTarget(
       name: "kbench",
-      dependencies: [
-        "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
+      dependencies: ["KbenchKit", "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/kbench", swiftSettings: warningsAreErrors),
     .executableTarget(
-      name: "ApusPeerWorker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
+      name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
-    .target(name: "ApusTestSupport", dependencies: ["ApusEngine"], path: "Tests/_TestSupport", swiftSettings: warningsAreErrors),
+    .target(
+      name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
+      swiftSettings: warningsAreErrors + [
+        // References over millions of arguments.
+        .unsafeFlags(["-O"], .when(configuration: .debug))
+      ]),
     // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
     .executableTarget(
       name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
@@ -95,6 +103,11 @@ let package = Package(
     .testTarget(
       name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusShims", "ApusTestSupport"],
       swiftSettings: warningsAreErrors),
+    .testTarget(
+      name: "ApusKernelTests",
+      dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
+      swiftSettings: warningsAreErrors),
+    .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]
 )

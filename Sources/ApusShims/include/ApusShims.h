@@ -3,6 +3,7 @@
 #pragma once
 #include "ApusVectors.h"
 #include "ApusMemory.h"
+#include "ApusError.h"
 #include "ApusPlatform.h"
 #include "ApusThreads.h"
 #include "ApusOpenMP.h"

@@ -1,0 +1,68 @@
+import ApusKernelInterface
+
+/// How a problem is computed. Bits follow from the algorithm, `k` and the set's constants; packing only moves data.
+enum GemmAlgorithm: Sendable, Equatable {
+  /// Nothing to multiply: C is scaled and finished.
+  case scale
+  /// Blocks of tiles, with or without copies of A and B in tile order.
+  case blocked(packA: Bool, packB: Bool)
+  /// n = 1 and A's rows are contiguous, or m = 1 and B's columns are: one dot product an element.
+  case dots
+  /// m = 1 and B's rows are contiguous, or n = 1 and A's columns are: rows of the matrix are added up.
+  case update
+  /// Few tiles and a long k: chunks of k by themselves, then their sums in order.
+  case splitK(chunks: Int, packA: Bool, packB: Bool)
+}
+
+/// Block sizes: constants of set and type, so that buffers are bounded whatever the problem.
+struct GemmBlocking: Sendable {
+  /// Rows of C whose A is packed at a time, in tiles: half of a 1 MB second-level cache at most.
+  let tilesPerBlock: Int
+  /// Columns of C whose B is packed at a time: 2 MB, a share of the third level.
+  let columnsPerBlock: Int
+  /// Elements of the vector, and results, that a matrix-vector product keeps in the first-level cache.
+  static let vectorBlock = 4096
+  /// Steps of a chunk when k is split.
+  static let chunkSteps = 2048
+  static let chunksAtMost = 16
+
+  init(_ kernels: GemmKernels, elementSize: Int) {
+    tilesPerBlock = max(1, (344 << 10) / (kernels.kBlock * elementSize * kernels.tileRows))
+    columnsPerBlock = (2 << 20) / (kernels.kBlock * elementSize)
+  }
+}
+
+extension GemmProblem {
+  /// The choice of algorithm: a function of the problem alone, never of threads. Of a row-invariant problem it does not
+  /// look at m, but for choices that agree bit by bit.
+  func algorithm(_ kernels: GemmKernels, isRowInvariant: Bool, elementSize: Int) -> GemmAlgorithm {
+    if k == 0 { return .scale }
+    if !aIsPacked && !bIsPacked {
+      // Dot products add in another order than the tile, so they may depend on n alone, or on m alone.
+      if n == 1 && !aRunsAlongK { return .update }
+      if m == 1 && bRunsAlongColumns { return .update }
+      if n == 1 && !(isRowInvariant && isSwapped) { return .dots }
+      if m == 1 && !(isRowInvariant && !isSwapped) { return .dots }
+    }
+    let tiles = m.dividedRoundingUp(by: kernels.tileRows)
+    let panels = n.dividedRoundingUp(by: kernels.tileColumns)
+    if !isRowInvariant && !aIsPacked && !bIsPacked && tiles * panels <= 8 && k >= 2 * GemmBlocking.chunkSteps {
+      return .splitK(
+        chunks: min(GemmBlocking.chunksAtMost, k / GemmBlocking.chunkSteps), packA: packingAPays(panels, elementSize),
+        packB: packingBPays(tiles, elementSize))
+    }
+    return .blocked(
+      packA: !aIsPacked && packingAPays(panels, elementSize), packB: !bIsPacked && packingBPays(tiles, elementSize))
+  }
+
+  /// Rows that are far apart meet in the same sets of the caches; copying them costs a share that falls with the columns.
+  private func packingAPays(_ panels: Int, _ size: Int) -> Bool {
+    let stride = max(aRow, aStep) * size
+    return panels >= 8 || (panels >= 2 && stride % 2048 == 0)
+  }
+
+  private func packingBPays(_ tiles: Int, _ size: Int) -> Bool {
+    if !bRunsAlongColumns { return true }
+    return tiles >= 4 && !(k * n * size <= 64 << 10)
+  }
+}

@@ -1,0 +1,133 @@
+import ApusKernelInterface
+import ApusShims
+
+/// What one run of a plan gets. Pointers are in the caller's sense (a column-major problem is swapped inside).
+public struct GemmArguments {
+  public var alpha: Double = 1
+  public var beta: Double = 0
+  /// A matrix, a packed operand, or an array of pointers, as the plan says.
+  public var a: UnsafeRawPointer?
+  public var b: UnsafeRawPointer?
+  public var c: UnsafeMutableRawPointer?
+  public var bias: UnsafeRawPointer?
+  public var residual: UnsafeRawPointer?
+  /// nil: each thread's own buffer.
+  public var scratch: UnsafeMutableRawPointer?
+  public var scratchBytes = 0
+
+  public init() {}
+}
+
+extension GemmPlan {
+  /// Runs a plain problem: no bias, no residual, scratch from the engine.
+  public func run(
+    context: ExecutionContext, alpha: Double = 1, a: UnsafeRawPointer?, b: UnsafeRawPointer?, beta: Double = 0,
+    c: UnsafeMutableRawPointer?
+  ) throws(ApusError) {
+    var arguments = GemmArguments()
+    arguments.alpha = alpha
+    arguments.beta = beta
+    arguments.a = a
+    arguments.b = b
+    arguments.c = c
+    try run(context: context, arguments)
+  }
+
+  /// Runs the plan. Allocates nothing but a thread's packing buffer at its first use, and that only without scratch.
+  /// Throws `.invalidArgument` for nil where data are needed or scratch that is too small, `.mismatch` for a packed
+  /// operand of another plan, `.outOfMemory` where the system refuses a packing buffer; nothing is written then.
+  public func run(context: ExecutionContext, _ arguments: GemmArguments) throws(ApusError) {
+    if runDirectly(arguments.alpha, arguments.a, arguments.b, arguments.beta, arguments.c) { return }
+    guard let task = try prepare(arguments) else { return }
+    let threads = usefulThreads(context.threads)
+    let partition = partition(threads: threads)
+    let tasks = min(threads, partition.count)
+    let needed = scratchBytes(partition, tasks)
+    if let scratch = arguments.scratch {
+      if arguments.scratchBytes < needed {
+        throw .invalid("scratch_bytes", arguments.scratchBytes, "this run takes \(needed)")
+      }
+      try start(task, partition, tasks, scratch.alignedUp(toMultipleOf: Memory.alignment), context)
+    } else {
+      guard let buffer = apus_buffer_take(needed) else {
+        throw ApusError(.outOfMemory, "the system refused a packing buffer of \(needed) bytes")
+      }
+      defer { apus_buffer_give_back() }
+      try start(task, partition, tasks, buffer, context)
+    }
+  }
+
+  private func start(
+    _ task: GemmTask, _ partition: GemmPartition, _ tasks: Int, _ areas: UnsafeMutableRawPointer,
+    _ context: ExecutionContext
+  ) throws(ApusError) {
+    switch task.algorithm {
+    case .scale:
+      for index in 0..<descriptor.batch { scale(matrix(index, of: task), buffers(areas)) }
+    case .splitK: try splitK(task, tasks, areas, context)
+    default: try execute(task, partition, tasks, areas, context)
+    }
+  }
+
+  /// Runs a problem that needs nothing but one call of a kernel; false where it is not one.
+  @inlinable @inline(__always)
+  public func runDirectly(
+    _ alpha: Double, _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?, _ beta: Double, _ c: UnsafeMutableRawPointer?
+  ) -> Bool {
+    guard let direct, alpha == 1, let a, let b, let c, beta == 0 || beta == 1 else { return false }
+    let shape = UnsafeRawPointer(beta == 0 ? direct.overwriting : direct.accumulating)
+    direct.kernel(shape, isSwapped ? b : a, isSwapped ? a : b, c)
+    return true
+  }
+
+  /// Bytes of scratch that a run with this context takes.
+  public func scratchBytes(context: ExecutionContext) -> Int {
+    let threads = usefulThreads(context.threads)
+    let partition = partition(threads: threads)
+    return scratchBytes(partition, min(threads, partition.count))
+  }
+
+  /// Threads that a run with this context uses at most.
+  public func threadsUsed(context: ExecutionContext) -> Int {
+    let threads = usefulThreads(context.threads)
+    return max(1, min(threads, partition(threads: threads).count))
+  }
+
+  private func scratchBytes(_ partition: GemmPartition, _ tasks: Int) -> Int {
+    Memory.alignment + callBytes + max(1, tasks) * taskBytes
+  }
+
+  /// Checks pointers; nil where there is nothing to do.
+  private func prepare(_ arguments: GemmArguments) throws(ApusError) -> GemmTask? {
+    if problem.m == 0 || problem.n == 0 || descriptor.batch == 0 { return nil }
+    guard let c = arguments.c else { throw .invalid("c", "NULL", "C has \(descriptor.m) x \(descriptor.n) elements") }
+    var task = GemmTask(c: c, cRow: problem.cRow)
+    let multiplies = problem.k > 0 && arguments.alpha != 0
+    if multiplies {
+      guard let a = arguments.a else { throw .invalid("a", "NULL", "A has \(descriptor.m) x \(descriptor.k) elements") }
+      guard let b = arguments.b else { throw .invalid("b", "NULL", "B has \(descriptor.k) x \(descriptor.n) elements") }
+      let first = descriptor.packedA ? try panels(.a, a) : a
+      let second = descriptor.packedB ? try panels(.b, b) : b
+      task.a = problem.isSwapped ? second : first
+      task.b = problem.isSwapped ? first : second
+    }
+    task.algorithm = multiplies ? algorithm : .scale
+    task.output.alpha = arguments.alpha
+    task.output.beta = arguments.beta
+    task.output.activation = descriptor.activation
+    task.output.slope = descriptor.slope
+    if descriptor.bias != .none {
+      guard let bias = arguments.bias else {
+        throw .invalid("bias", "NULL", "the plan adds \(descriptor.bias == .byRow ? descriptor.m : descriptor.n) numbers")
+      }
+      task.output.bias = bias
+      task.output.biasIsByRow = problem.biasIsByRow
+    }
+    if descriptor.hasResidual {
+      guard let residual = arguments.residual else { throw .invalid("residual", "NULL", "the plan adds a residual") }
+      task.output.residual = residual
+      task.output.residualRowStride = problem.residualRow
+    }
+    return task
+  }
+}
