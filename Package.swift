@@ -87,9 +87,17 @@ let package = Package(
     .executableTarget(
       name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
-    .target(name: "ApusTestSupport", dependencies: ["ApusEngine"], path: "Tests/_TestSupport", swiftSettings: warningsAreErrors),
+    .target(name: "ApusTestShims", path: "Tests/_TestShims"),
+    .target(
+      name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
+      swiftSettings: warningsAreErrors + [
+        // The reference's loops: without it they, not the kernels, would be what takes the time.
+        .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug))
+      ]),
     .testTarget(
-      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusTestSupport"], swiftSettings: warningsAreErrors),
+      name: "ApusEngineTests",
+      dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestShims", "ApusTestSupport"],
+      swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]
 )
