@@ -35,7 +35,8 @@ let kernelTargets: [Target] = instructionSets.map { set in
     name: "ApusKernels\(set.name)",
     dependencies: ["ApusKernelInterface", "ApusShims"],
     swiftSettings: set.defines.map { .define($0) } + portableSwift + warningsAreErrors + [
-      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000"]),
+      // No stack protector: kernels keep accumulators, not buffers, on the stack.
+      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000", "-disable-stack-protector"]),
       .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug)),
     ])
 }
@@ -78,26 +79,35 @@ let package = Package(
         ])
       ]),
     .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
+    .target(
+      name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
+      swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .executableTarget(
       name: "kbench",
-      dependencies: [
-        "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
+      dependencies: ["KbenchKit", "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/kbench", swiftSettings: warningsAreErrors),
     .executableTarget(
       name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
-    .target(name: "ApusTestShims", path: "Tests/_TestShims"),
     .target(
       name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
       swiftSettings: warningsAreErrors + [
-        // The reference's loops: without it they, not the kernels, would be what takes the time.
+        // References over millions of arguments and products: without it they are what takes a test's time.
         .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug))
       ]),
-    .testTarget(
-      name: "ApusEngineTests",
-      dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestShims", "ApusTestSupport"],
+    // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
+    .executableTarget(
+      name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
       swiftSettings: warningsAreErrors),
+    .testTarget(
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusKernelInterface", "ApusShims", "ApusTestSupport"],
+      swiftSettings: warningsAreErrors),
+    .testTarget(
+      name: "ApusKernelTests",
+      dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
+      swiftSettings: warningsAreErrors),
+    .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -49,7 +49,6 @@ import Testing
     let whole = GemmTrial(all, alpha: turn % 2 == 0 ? 1 : 0.7, beta: beta, seed: UInt64(turn))
     let outcome = try whole.run(context)
     if turn == 0, let objection = whole.objection(to: outcome) { Issue.record("\(objection)") }
-    // The first rows are another problem over the same data: leading dimensions stay, so a corner of each matrix.
     let rowsAlone = [0, 1, all.m / 2, all.m - 1].map { $0..<$0 + 1 }
     for rows in rowsAlone + counts.map({ 0..<$0 }) {
       let part = whole.rows(rows)

@@ -49,9 +49,9 @@ public final class GemmTrial {
   var bias: TestMemory?
   lazy var expected = GemmExpectation(self)
 
-  /// Random data for a descriptor that is valid. `residualIsC` needs ldr = ldc and equal strides.
+  /// Random data for a descriptor that is valid (none without a seed). `residualIsC` needs ldr = ldc and equal strides.
   public init(
-    _ descriptor: GemmDescriptor, alpha: Double = 1, beta: Double = 0, seed: UInt64 = 1, residualIsC: Bool = false
+    _ descriptor: GemmDescriptor, alpha: Double = 1, beta: Double = 0, seed: UInt64? = 1, residualIsC: Bool = false
   ) {
     let d = descriptor
     self.descriptor = d
@@ -72,6 +72,7 @@ public final class GemmTrial {
         rowMajor ? d.n : d.m, rowMajor ? d.m : d.n, leading: d.ldr, stride: d.strideResidual, d, isShared: false)
     }
     if d.bias != .none { bias = TestMemory(bytes: (d.bias == .byRow ? d.m : d.n) * d.dataType.size) }
+    guard let seed else { return }
     var random = Randomness(seed: seed)
     for memory in [a.memory, b.memory, c.memory, residual?.memory, bias].compactMap({ $0 }) {
       random.fill(memory.base, memory.count / d.dataType.size, d.dataType)

@@ -1,4 +1,5 @@
 import ApusEngine
+import Dispatch
 
 /// Where a test runs: instruction set, back end and thread count.
 public struct Setting: Sendable, CustomStringConvertible {
@@ -15,7 +16,11 @@ public struct Setting: Sendable, CustomStringConvertible {
   public var description: String { "\(instructionSet.name), \(backend.name), \(threads)" }
 
   public func context() throws -> ExecutionContext {
-    try ExecutionContext(instructionSet: instructionSet, backend: backend, threads: threads)
+    if backend == .host {
+      return try ExecutionContext(
+        instructionSet: instructionSet, threads: threads, parallelFor: parallelForOverDispatch, user: nil)
+    }
+    return try ExecutionContext(instructionSet: instructionSet, backend: backend, threads: threads)
   }
 
   /// Back ends that work here; openmp needs a run time that a machine may lack (a test of its own says so).
@@ -31,6 +36,13 @@ public struct Setting: Sendable, CustomStringConvertible {
       (backend == .serial ? [1] : [1, 2, 3]).map { Setting(set, backend, $0) }
     }
   }
+}
+
+/// A host's parallel-for, in no particular order.
+private let parallelForOverDispatch: HostParallelFor = { _, count, run, task in
+  guard let run else { return }
+  nonisolated(unsafe) let task = task
+  DispatchQueue.concurrentPerform(iterations: Int(count)) { run(task, count - 1 - Int64($0)) }
 }
 
 /// The data types that GEMM has.

@@ -3,15 +3,24 @@ import ApusKernelInterface
 /// How the tile finds the scalars of A. One of the two strides being 1 at compile time saves the address registers
 /// that would push accumulators out to the stack.
 protocol BroadcastAddressing {
-  static func offset(row: Int, rowStride: Int) -> Int
+  static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int
+  /// Steps whose addresses differ by a constant are taken so many at a time where a tile is one vector wide: the
+  /// addresses of the rows are a chain of additions as long as the chain of multiply-adds otherwise.
+  static var stepsTogether: Int { get }
 }
 /// Rows are neighbours: packed panels, and transposed A as it lies.
 enum ContiguousRows: BroadcastAddressing {
-  @inline(__always) static func offset(row: Int, rowStride: Int) -> Int { row }
+  @inline(__always) static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int {
+    row &+ step &* t.pointee.aStepStride
+  }
+  static var stepsTogether: Int { 1 }
 }
-/// Rows are `rowStride` apart: A as it lies.
+/// Rows are `aRowStride` apart, and steps are neighbours: A as it lies.
 enum StridedRows: BroadcastAddressing {
-  @inline(__always) static func offset(row: Int, rowStride: Int) -> Int { row * rowStride }
+  @inline(__always) static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int {
+    row &* t.pointee.aRowStride &+ step
+  }
+  static var stepsTogether: Int { 4 }
 }
 
 /// Whether the last vector of a row of B may be read whole, or only as far as `columns` says.
@@ -42,52 +51,68 @@ extension InlineArray where Element == Bool {
 /// disassembly.
 @inline(never)
 func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
-  _ t: UnsafePointer<GemmTileArguments>, _: V.Type, _: A.Type, _: Count<MR>.Type, _: Count<NV>.Type, _: L.Type
+  _ t: UnsafePointer<GemmTileShape>, _ a0: UnsafePointer<V.Scalar>, _ b0: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: A.Type, _: L.Type, _: Count<MR>.Type, _: Count<NV>.Type
 ) {
-  typealias Scalar = V.Scalar
   var sums = InlineArray<MR, InlineArray<NV, V>>(repeating: InlineArray<NV, V>(repeating: V.zero))
-  let lastCount = t.pointee.columns - (NV - 1) * V.lanes
-  let rowStride = t.pointee.aRowStride
-  let aStep = t.pointee.aStepStride
-  let bStep = t.pointee.bStepStride
-  let k = t.pointee.k
-  var a = t.pointee.a.assumingMemoryBound(to: Scalar.self)
-  var b = t.pointee.b.assumingMemoryBound(to: Scalar.self)
+  let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
+  var a = a0
+  var b = b0
   var block = 0
   while true {
     if let aOffsets = t.pointee.aOffsets, let bOffsets = t.pointee.bOffsets {
-      a = t.pointee.a.assumingMemoryBound(to: Scalar.self) + aOffsets[block]
-      b = t.pointee.b.assumingMemoryBound(to: Scalar.self) + bOffsets[block]
+      a = a0 + aOffsets[block]
+      b = b0 + bOffsets[block]
     }
-    for _ in 0..<k {
-      var row = InlineArray<NV, V>(repeating: V.zero)
-      for j in 0..<NV {
-        row[j] = j == NV - 1 ? L.load(b + j * V.lanes, lastCount, V.self) : V.load(b + j * V.lanes)
+    var left = t.pointee.k
+    if NV == 1 && A.stepsTogether > 1 {
+      while left >= A.stepsTogether {
+        for step in 0..<A.stepsTogether { addStep(t, a, b, step, lastCount, &sums, A.self, L.self) }
+        a += A.offset(row: 0, step: A.stepsTogether, t)
+        b += A.stepsTogether &* t.pointee.bStepStride
+        left &-= A.stepsTogether
       }
-      for i in 0..<MR {
-        let x = V(repeating: a[A.offset(row: i, rowStride: rowStride)])
-        for j in 0..<NV { sums[i][j] = V.multiplyAdd(sums[i][j], x, row[j]) }
-      }
-      a += aStep
-      b += bStep
     }
-    block += 1
+    while left > 0 {
+      addStep(t, a, b, 0, lastCount, &sums, A.self, L.self)
+      a += A.offset(row: 0, step: 1, t)
+      b += t.pointee.bStepStride
+      left &-= 1
+    }
+    block &+= 1
     if block >= t.pointee.blocks { break }
   }
-  storeTile(t, &sums)
+  storeTile(t, c, &sums)
+}
+
+/// sums += column `step` of A times row `step` of B.
+@inline(__always)
+private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int,
+  _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
+) {
+  let p = b + step &* t.pointee.bStepStride
+  var row = InlineArray<NV, V>(repeating: V.zero)
+  for j in 0..<NV {
+    row[j] = j == NV - 1 ? L.load(p + j &* V.lanes, lastCount, V.self) : V.load(p + j &* V.lanes)
+  }
+  for i in 0..<MR {
+    let x = V(repeating: a[A.offset(row: i, step: step, t)])
+    for j in 0..<NV { sums[i][j] = V.multiplyAdd(sums[i][j], x, row[j]) }
+  }
 }
 
 /// C = sums or C += sums, the last vector only as far as `columns` says.
 @inline(__always)
 func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
-  _ t: UnsafePointer<GemmTileArguments>, _ sums: inout InlineArray<MR, InlineArray<NV, V>>
+  _ t: UnsafePointer<GemmTileShape>, _ c: UnsafeMutablePointer<V.Scalar>,
+  _ sums: inout InlineArray<MR, InlineArray<NV, V>>
 ) {
-  let c = t.pointee.c.assumingMemoryBound(to: V.Scalar.self)
   let cStride = t.pointee.cRowStride
-  let lastCount = t.pointee.columns - (NV - 1) * V.lanes
+  let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
   if t.pointee.accumulate {
     for i in 0..<MR {
-      let p = c + i * cStride
+      let p = c + i &* cStride
       for j in 0..<NV - 1 { (V.load(p + j * V.lanes) + sums[i][j]).store(p + j * V.lanes) }
       let q = p + (NV - 1) * V.lanes
       if lastCount == V.lanes {
@@ -98,7 +123,7 @@ func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
     }
   } else {
     for i in 0..<MR {
-      let p = c + i * cStride
+      let p = c + i &* cStride
       for j in 0..<NV - 1 { sums[i][j].store(p + j * V.lanes) }
       let q = p + (NV - 1) * V.lanes
       if lastCount == V.lanes { sums[i][NV - 1].store(q) } else { sums[i][NV - 1].store(q, first: lastCount) }
@@ -106,51 +131,61 @@ func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
   }
 }
 
-/// Chooses the instance of the tile for a number of rows. On sets of 16 registers a tile has at most 6 rows.
+/// The instance of the tile for a number of rows: `TileShape.rows` at most, or `TileShape.narrowRows` of one vector.
 @inline(__always)
 private func tileOfRows<let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
-  _ t: UnsafePointer<GemmTileArguments>, _: V.Type, _: A.Type, _: Count<NV>.Type, _: L.Type
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: A.Type, _: L.Type, _: Count<NV>.Type
 ) {
   switch t.pointee.rows {
-  case 1: registerTile(t, V.self, A.self, Count<1>.self, Count<NV>.self, L.self)
-  case 2: registerTile(t, V.self, A.self, Count<2>.self, Count<NV>.self, L.self)
-  case 3: registerTile(t, V.self, A.self, Count<3>.self, Count<NV>.self, L.self)
-  case 4: registerTile(t, V.self, A.self, Count<4>.self, Count<NV>.self, L.self)
-  case 5: registerTile(t, V.self, A.self, Count<5>.self, Count<NV>.self, L.self)
-  case 6: registerTile(t, V.self, A.self, Count<6>.self, Count<NV>.self, L.self)
+  case 1: registerTile(t, a, b, c, V.self, A.self, L.self, Count<1>.self, Count<NV>.self)
+  case 2: registerTile(t, a, b, c, V.self, A.self, L.self, Count<2>.self, Count<NV>.self)
+  case 3: registerTile(t, a, b, c, V.self, A.self, L.self, Count<3>.self, Count<NV>.self)
+  case 4: registerTile(t, a, b, c, V.self, A.self, L.self, Count<4>.self, Count<NV>.self)
+  case 5: registerTile(t, a, b, c, V.self, A.self, L.self, Count<5>.self, Count<NV>.self)
+  case 6: registerTile(t, a, b, c, V.self, A.self, L.self, Count<6>.self, Count<NV>.self)
   #if APUS_32_REGISTERS
-    case 7: registerTile(t, V.self, A.self, Count<7>.self, Count<NV>.self, L.self)
-    case 8: registerTile(t, V.self, A.self, Count<8>.self, Count<NV>.self, L.self)
-    case 9: registerTile(t, V.self, A.self, Count<9>.self, Count<NV>.self, L.self)
-    case 10: registerTile(t, V.self, A.self, Count<10>.self, Count<NV>.self, L.self)
-    case 11: registerTile(t, V.self, A.self, Count<11>.self, Count<NV>.self, L.self)
-    case 12: registerTile(t, V.self, A.self, Count<12>.self, Count<NV>.self, L.self)
-    case 13: registerTile(t, V.self, A.self, Count<13>.self, Count<NV>.self, L.self)
-    case 14: registerTile(t, V.self, A.self, Count<14>.self, Count<NV>.self, L.self)
+    case 7: registerTile(t, a, b, c, V.self, A.self, L.self, Count<7>.self, Count<NV>.self)
+    case 8: registerTile(t, a, b, c, V.self, A.self, L.self, Count<8>.self, Count<NV>.self)
+    case 9: registerTile(t, a, b, c, V.self, A.self, L.self, Count<9>.self, Count<NV>.self)
+    case 10: registerTile(t, a, b, c, V.self, A.self, L.self, Count<10>.self, Count<NV>.self)
+    case 11: registerTile(t, a, b, c, V.self, A.self, L.self, Count<11>.self, Count<NV>.self)
+    case 12: registerTile(t, a, b, c, V.self, A.self, L.self, Count<12>.self, Count<NV>.self)
+    case 13: registerTile(t, a, b, c, V.self, A.self, L.self, Count<13>.self, Count<NV>.self)
+    case 14: registerTile(t, a, b, c, V.self, A.self, L.self, Count<14>.self, Count<NV>.self)
+    case 15 where NV == 1: registerTile(t, a, b, c, V.self, A.self, L.self, Count<15>.self, Count<1>.self)
+    case 16 where NV == 1: registerTile(t, a, b, c, V.self, A.self, L.self, Count<16>.self, Count<1>.self)
   #endif
   default: break
   }
 }
 
-/// One tile of up to `TileShape.rows` x 2 vectors, all else from the arguments.
+/// One tile of `NV` vectors, all else from the shape.
 @inline(__always)
-func gemmTile<V: KernelVector>(_ t: UnsafePointer<GemmTileArguments>, _: V.Type) {
-  let contiguous = t.pointee.aRowStride == 1
-  if t.pointee.columns <= V.lanes {
-    let masked = !t.pointee.bIsPadded && t.pointee.columns != V.lanes
-    switch (contiguous, masked) {
-    case (true, false): tileOfRows(t, V.self, ContiguousRows.self, Count<1>.self, WholeLastVector.self)
-    case (false, false): tileOfRows(t, V.self, StridedRows.self, Count<1>.self, WholeLastVector.self)
-    case (true, true): tileOfRows(t, V.self, ContiguousRows.self, Count<1>.self, PartialLastVector.self)
-    case (false, true): tileOfRows(t, V.self, StridedRows.self, Count<1>.self, PartialLastVector.self)
-    }
+private func tileOfVectors<let NV: Int, V: KernelVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Count<NV>.Type
+) {
+  let isWhole = t.pointee.bIsPadded || t.pointee.columns == NV * V.lanes
+  switch (t.pointee.aRowStride == 1, isWhole) {
+  case (true, true): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, WholeLastVector.self, Count<NV>.self)
+  case (false, true): tileOfRows(t, a, b, c, V.self, StridedRows.self, WholeLastVector.self, Count<NV>.self)
+  case (true, false): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
+  case (false, false): tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
+  }
+}
+
+/// One tile of up to `TileShape.rows` x 2 vectors; H is the vector for few columns.
+@inline(__always)
+func gemmTile<V: KernelVector, H: KernelVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: H.Type
+) where H.Scalar == V.Scalar {
+  if t.pointee.columns > V.lanes {
+    tileOfVectors(t, a, b, c, V.self, Count<2>.self)
+  } else if H.lanes < V.lanes && t.pointee.columns <= H.lanes {
+    tileOfVectors(t, a, b, c, H.self, Count<1>.self)
   } else {
-    let masked = !t.pointee.bIsPadded && t.pointee.columns != 2 * V.lanes
-    switch (contiguous, masked) {
-    case (true, false): tileOfRows(t, V.self, ContiguousRows.self, Count<2>.self, WholeLastVector.self)
-    case (false, false): tileOfRows(t, V.self, StridedRows.self, Count<2>.self, WholeLastVector.self)
-    case (true, true): tileOfRows(t, V.self, ContiguousRows.self, Count<2>.self, PartialLastVector.self)
-    case (false, true): tileOfRows(t, V.self, StridedRows.self, Count<2>.self, PartialLastVector.self)
-    }
+    tileOfVectors(t, a, b, c, V.self, Count<1>.self)
   }
 }
