@@ -96,7 +96,7 @@ extension GemmPlan {
   /// The results `range` of a matrix-vector product, in stretches that stay in the first-level cache.
   func matrixVector(_ task: GemmTask, _ range: Range<Int>, _ buffers: TaskBuffers) {
     guard let a = task.a, let b = task.b else { return }
-    let isColumn = problem.n == 1 && (algorithm == .update ? !problem.aRunsAlongK : true)
+    let isColumn = problem.n == 1 && (algorithm == .update ? !problem.aRunsAlongK : problem.aRunsAlongK)
     // n = 1: y = A b; m = 1: y' = B' a'.
     let matrix = isColumn ? a : b
     let resultStride = isColumn ? problem.aRow : problem.bColumn
