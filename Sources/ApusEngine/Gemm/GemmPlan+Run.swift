@@ -97,6 +97,23 @@ extension GemmPlan {
     Memory.alignment + callBytes + max(1, tasks) * taskBytes
   }
 
+  /// Checks every entry of arrays of pointers.
+  private func checkEntries(_ arguments: GemmArguments, multiplies: Bool) throws(ApusError) {
+    let arrays: [4 of (name: StaticString, array: UnsafeRawPointer?)] = [
+      ("a", multiplies ? arguments.a : nil), ("b", multiplies ? arguments.b : nil),
+      ("c", UnsafeRawPointer(arguments.c)), ("residual", descriptor.hasResidual ? arguments.residual : nil),
+    ]
+    for i in arrays.indices {
+      guard let array = arrays[i].array else { continue }
+      for index in 0..<descriptor.batch {
+        let offset = index * MemoryLayout<UnsafeRawPointer?>.size
+        if array.load(fromByteOffset: offset, as: UnsafeRawPointer?.self) == nil {
+          throw .invalid("\(arrays[i].name)[\(index)]", "NULL", "every matrix of the batch needs its data")
+        }
+      }
+    }
+  }
+
   /// Checks pointers; nil where there is nothing to do.
   private func prepare(_ arguments: GemmArguments) throws(ApusError) -> GemmTask? {
     if problem.m == 0 || problem.n == 0 || descriptor.batch == 0 { return nil }
@@ -132,6 +149,7 @@ extension GemmPlan {
       task.output.residual = residual
       task.output.residualRowStride = problem.residualRow
     }
+    if descriptor.batchKind == .pointers { try checkEntries(arguments, multiplies: multiplies) }
     return task
   }
 }
