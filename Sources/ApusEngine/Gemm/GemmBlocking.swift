@@ -59,8 +59,7 @@ extension GemmProblem {
 
   /// Rows that are far apart meet in the same sets of the caches; copying them costs a share that falls with the columns.
   private func packingAPays(_ panels: Int, _ size: Int) -> Bool {
-    let stride = max(aRow, aStep) * size
-    return panels >= 8 || (panels >= 2 && stride % 2048 == 0)
+    panels >= 8 || (panels >= 2 && max(aRow, aStep) % (2048 / size) == 0)
   }
 
   private func packingBPays(_ tiles: Int, _ size: Int) -> Bool {

@@ -100,7 +100,7 @@ extension GemmDescriptor {
       if batchKind == .pointers {
         throw .invalid("batch_kind", "pointers", "a packed operand is one buffer for the whole batch: use strides")
       }
-      if (CheckedSize(k) * (max(m, n).roundedUp(to: 64)) * dataType.size).overflowed {
+      if (CheckedSize(k) * max(1, m, n).roundedUp(to: 64) * dataType.size).overflowed {
         throw .invalid("k", k, "the size of the packed operand must fit 63 bits")
       }
     }
