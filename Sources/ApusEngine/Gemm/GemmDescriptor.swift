@@ -106,7 +106,7 @@ extension GemmDescriptor {
     }
     if batchKind == .strided && batch > 1 && m > 0 && n > 0 {
       // Apart from each other, or row by row between each other's rows.
-      let interleaved = strideC >= c.0 && !(CheckedSize(strideC) * batch).overflowed && strideC * batch <= ldc
+      let interleaved = strideC >= c.0 && strideC * (batch - 1) + c.0 <= ldc
       if strideC < extentC && !interleaved {
         throw .invalid("stride_c", strideC, "the matrices of C must not overlap: at least \(extentC)")
       }
