@@ -41,6 +41,9 @@ import Testing
     let f = try GemmDescriptor(a: tensor([4, 6]), b: tensor([3, 6, 5]), c: tensor([3, 4, 5], [5, 15, 1]))
     #expect(f.strideC == 5 && f.ldc == 15)
     #expect(throws: Never.self) { try GemmPlan(f, context: ExecutionContext()) }
+    // The last line may end before a whole stride is over.
+    let g = try GemmDescriptor(a: tensor([4, 6]), b: tensor([3, 6, 5]), c: tensor([3, 4, 5], [7, 19, 1]))
+    #expect(throws: Never.self) { try GemmPlan(g, context: ExecutionContext()) }
   }
 
   /// A dimension of one element may have any stride; the plan must accept what comes out.
