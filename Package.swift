@@ -36,7 +36,7 @@ let kernelTargets: [Target] = instructionSets.map { set in
     dependencies: ["ApusKernelInterface", "ApusShims"],
     swiftSettings: set.defines.map { .define($0) } + portableSwift + warningsAreErrors + [
       // No stack protector: kernels keep accumulators, not buffers, on the stack.
-      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000", "-disable-stack-protector"]),
+      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000", "-Xfrontend", "-disable-stack-protector"]),
       .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug)),
     ])
 }
