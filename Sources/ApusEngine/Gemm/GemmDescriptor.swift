@@ -126,6 +126,9 @@ extension GemmDescriptor {
       if stride < 0 { throw .invalid("stride_\(matrix)", stride, "it must be at least 0") }
       whole = CheckedSize(stride) * max(0, batch - 1) + extent
     }
+    if (whole * dataType.size).overflowed && !(extent * dataType.size).overflowed {
+      throw .invalid("stride_\(matrix)", stride, "the bytes of \(matrix) (batch \(batch)) must fit 63 bits")
+    }
     if (whole * dataType.size).overflowed {
       throw .invalid(name, leading, "the bytes of \(matrix) (\(shape.count) x \(leading), batch \(batch)) must fit 63 bits")
     }
