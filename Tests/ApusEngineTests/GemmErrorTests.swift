@@ -96,7 +96,7 @@ struct BrokenRule: Sendable, CustomStringConvertible {
       $0.ldb = .max
       $0.ldc = .max
     },
-    BrokenRule("stride that overflows", ["stride"]) {
+    BrokenRule("stride that overflows", ["stride_a is \(Int.max)", "63 bits"]) {
       $0.batch = 3
       $0.strideA = .max
       $0.strideC = 20

@@ -16,7 +16,7 @@ import Testing
   func guardPagesAroundEveryTileEdge(_ set: InstructionSet, _ type: DataType) throws {
     let contexts = try GemmValueTests.contexts(set)
     let kernels = set.gemmKernels(type)
-    let rows = GemmSampler.around([1, kernels.lanes, kernels.tileRows, 4 * kernels.tileRows])
+    let rows = GemmSampler.around([1, kernels.lanes, kernels.tileRows, kernels.narrowTileRows, 4 * kernels.tileRows])
     let columns = GemmSampler.around([1, kernels.lanes, kernels.tileColumns, 2 * kernels.tileColumns])
     let depths = GemmSampler.around([1, kernels.lanes, 2 * kernels.lanes, 4 * kernels.lanes])
     var turn = 0

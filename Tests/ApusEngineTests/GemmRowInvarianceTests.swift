@@ -7,7 +7,7 @@ import Testing
   /// Rows of every count that decides between algorithms, around tiles and up to 300.
   static func counts(_ set: InstructionSet, _ type: DataType) -> [Int] {
     let kernels = set.gemmKernels(type)
-    return GemmSampler.around([2, kernels.tileRows, 4 * kernels.tileRows, kernels.tileColumns, 64], upTo: 299)
+    return GemmSampler.around([2, kernels.tileRows, kernels.narrowTileRows, 4 * kernels.tileRows, 64], upTo: 299)
       .filter { $0 > 1 } + [300]
   }
 

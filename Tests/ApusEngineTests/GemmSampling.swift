@@ -20,7 +20,9 @@ struct GemmSampler {
     self.type = type
     random = Randomness(seed: seed)
     edges = Self.around(
-      [1, 2, 4].flatMap { f in [kernels.lanes, kernels.tileRows, kernels.tileColumns].map { $0 * f } } + [64, 128])
+      [1, 2, 4].flatMap { f in
+        [kernels.lanes, kernels.tileRows, kernels.narrowTileRows, kernels.tileColumns].map { $0 * f }
+      } + [64, 128])
     depths = Self.around([1, 2, 3].map { $0 * kernels.kBlock }, upTo: 4096)
   }
 

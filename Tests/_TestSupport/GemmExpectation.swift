@@ -46,7 +46,7 @@ struct GemmExpectation {
             add(1, type.load(residual.memory.base, trial.indexC(residual, matrix, i, j)))
           }
           let x = sum.parts
-          let linear = ErrorBound.linear(k: d.k, alpha: alpha, norm: norm, terms: terms, type)
+          let linear = ErrorBound.linear(k: d.k, alpha: multiplies ? alpha : 0, norm: norm, terms: terms, type)
           let y = d.activation == .identity ? x.high : ErrorBound.apply(d.activation, x.high, slope: slope)
           high.append(y)
           low.append(d.activation == .identity ? x.low : 0)
