@@ -93,15 +93,15 @@ let package = Package(
     .target(
       name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
       swiftSettings: warningsAreErrors + [
-        // References over millions of arguments.
-        .unsafeFlags(["-O"], .when(configuration: .debug))
+        // References over millions of arguments and products: without it they are what takes a test's time.
+        .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug))
       ]),
     // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
     .executableTarget(
       name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
       swiftSettings: warningsAreErrors),
     .testTarget(
-      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusShims", "ApusTestSupport"],
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusKernelInterface", "ApusShims", "ApusTestSupport"],
       swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusKernelTests",
