@@ -35,7 +35,8 @@ let kernelTargets: [Target] = instructionSets.map { set in
     name: "ApusKernels\(set.name)",
     dependencies: ["ApusKernelInterface", "ApusShims"],
     swiftSettings: set.defines.map { .define($0) } + portableSwift + warningsAreErrors + [
-      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000"]),
+      // No stack protector: kernels keep accumulators, not buffers, on the stack.
+      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000", "-disable-stack-protector"]),
       .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug)),
     ])
 }

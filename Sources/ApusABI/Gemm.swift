@@ -217,10 +217,24 @@ public func apus_gemm_args_init(_ args: UnsafeMutablePointer<apus_gemm_args>?) -
 public func apus_gemm_run(
   _ context: OpaquePointer?, _ plan: OpaquePointer?, _ args: UnsafePointer<apus_gemm_args>?
 ) -> apus_status {
+  if let plan, let args, args.pointee.struct_size == MemoryLayout<apus_gemm_args>.size {
+    let isDone = Unmanaged<GemmPlan>.fromOpaque(UnsafeRawPointer(plan))._withUnsafeGuaranteedRef {
+      $0.runDirectly(args.pointee.alpha, args.pointee.a, args.pointee.b, args.pointee.beta, args.pointee.c)
+    }
+    if isDone { return apus_status(APUS_OK) }
+  }
+  return run(context, plan, args)
+}
+
+/// The whole way: every check, and threads.
+@inline(never)
+private func run(
+  _ context: OpaquePointer?, _ plan: OpaquePointer?, _ args: UnsafePointer<apus_gemm_args>?
+) -> apus_status {
   status { () throws(ApusError) in
-    let context = try ExecutionContext.from(context)
     let plan = try GemmPlan.from(plan)
     let args = try require(args, "args") { $0.struct_size }
+    let context = try ExecutionContext.from(context)
     var arguments = GemmArguments()
     arguments.alpha = args.pointee.alpha
     arguments.beta = args.pointee.beta

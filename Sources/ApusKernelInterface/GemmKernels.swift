@@ -2,14 +2,10 @@
 /// E. Georganas et al., "Harnessing Deep Learning via a Single Building Block", 2020).
 ///
 /// Every element of C is one chain of multiply-adds over the blocks in order and k in order within a block, starting
-/// from zero, so its bits depend on nothing else. Strides are in elements of the data type.
-@frozen public struct GemmTileArguments {
-  /// Element (0, 0) of A's first block; row i, step k lies at `a + i * aRowStride + k * aStepStride`.
-  public var a: UnsafeRawPointer
-  /// Step 0 of B's first block; step k's columns lie contiguously at `b + k * bStepStride`.
-  public var b: UnsafeRawPointer
-  /// Element (0, 0) of C; columns are contiguous.
-  public var c: UnsafeMutableRawPointer
+/// from zero, so its bits depend on nothing else. Strides are in elements of the data type. The three pointers travel
+/// beside this, so that one description serves many tiles: A's row i, step s lies at `a + i * aRowStride +
+/// s * aStepStride`, step s of B at `b + s * bStepStride` with contiguous columns, and C's columns are contiguous too.
+@frozen public struct GemmTileShape {
   public var aRowStride: Int
   public var aStepStride: Int
   public var bStepStride: Int
@@ -20,7 +16,7 @@
   public var blocks: Int
   public var aOffsets: UnsafePointer<Int>?
   public var bOffsets: UnsafePointer<Int>?
-  /// Rows of the tile, 1 to the set's tile rows.
+  /// Rows of the tile, 1 to the set's tile rows (narrow tile rows, if the columns fit one vector).
   public var rows: Int
   /// Columns that are read and written, 1 to the set's tile columns.
   public var columns: Int
@@ -30,12 +26,9 @@
   public var accumulate: Bool
 
   @inlinable public init(
-    a: UnsafeRawPointer, b: UnsafeRawPointer, c: UnsafeMutableRawPointer, aRowStride: Int, aStepStride: Int,
-    bStepStride: Int, cRowStride: Int, k: Int, rows: Int, columns: Int, bIsPadded: Bool, accumulate: Bool
+    aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int, k: Int, rows: Int, columns: Int,
+    bIsPadded: Bool, accumulate: Bool
   ) {
-    self.a = a
-    self.b = b
-    self.c = c
     self.aRowStride = aRowStride
     self.aStepStride = aStepStride
     self.bStepStride = bStepStride
@@ -84,13 +77,8 @@
   case tanh = 5
 }
 
-/// A block of C computed tile by tile: C[m x n] from A[m x k] and B[k x n].
-@frozen public struct GemmBlockArguments {
-  /// Unpacked: element (0, 0). Packed: the tiles' panels one after the other, each `[k][rows of the tile]`.
-  public var a: UnsafeRawPointer
-  /// Unpacked: element (0, 0). Packed: panels of the set's tile columns, each `[k][tile columns]`, zero padded.
-  public var b: UnsafeRawPointer
-  public var c: UnsafeMutableRawPointer
+/// A block of C computed tile by tile: C[m x n] from A[m x k] and B[k x n], whose pointers travel beside this.
+@frozen public struct GemmBlockShape {
   /// The rows of the block by register tiles.
   public var tiles: BalancedSplit
   public var n: Int
@@ -101,20 +89,18 @@
   /// Row stride of an unpacked B, whose columns are contiguous.
   public var bStepStride: Int
   public var cRowStride: Int
+  /// A holds the tiles' panels one after the other, each `[k][rows of the tile]`.
   public var aIsPacked: Bool
+  /// B holds panels of the set's tile columns, each `[k][tile columns]`, padded.
   public var bIsPacked: Bool
   public var output: GemmOutput
   /// Room for one tile, for outputs that are neither plain overwriting nor plain accumulation.
-  public var tileBuffer: UnsafeMutableRawPointer
+  public var tileBuffer: UnsafeMutableRawPointer?
 
   @inlinable public init(
-    a: UnsafeRawPointer, b: UnsafeRawPointer, c: UnsafeMutableRawPointer, tiles: BalancedSplit, n: Int, k: Int, aRowStride: Int,
-    aStepStride: Int, bStepStride: Int, cRowStride: Int, aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput,
-    tileBuffer: UnsafeMutableRawPointer
+    tiles: BalancedSplit, n: Int, k: Int, aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int,
+    aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput, tileBuffer: UnsafeMutableRawPointer?
   ) {
-    self.a = a
-    self.b = b
-    self.c = c
     self.tiles = tiles
     self.n = n
     self.k = k
@@ -147,9 +133,9 @@
     self.larger = larger
   }
   /// Length of piece `index`.
-  @inlinable public func length(_ index: Int) -> Int { index < larger ? size + 1 : size }
+  @inlinable public func length(_ index: Int) -> Int { index < larger ? size &+ 1 : size }
   /// Where piece `index` starts; of piece `count`, the whole length.
-  @inlinable public func start(_ index: Int) -> Int { index * size + min(index, larger) }
+  @inlinable public func start(_ index: Int) -> Int { index &* size &+ min(index, larger) }
   /// Of the longest piece.
   @inlinable public var longest: Int { larger > 0 ? size + 1 : size }
   /// Some of the pieces, as they are.
@@ -186,10 +172,12 @@
 
 /// GEMM's kernels for one data type, filled in by each instruction set.
 @frozen public struct GemmKernels: Sendable {
-  /// C function pointers, whose arguments must be C's: a raw pointer to a `GemmBlockArguments`, and so on below.
-  public typealias Block = @convention(c) (UnsafeRawPointer) -> Void
-  /// A pointer to a `GemmTileArguments`.
-  public typealias Tile = @convention(c) (UnsafeRawPointer) -> Void
+  /// C function pointers, whose arguments must be C's: (pointer to a `GemmBlockShape`, a, b, c).
+  public typealias Block =
+    @convention(c) (UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+  /// (pointer to a `GemmTileShape`, a, b, c)
+  public typealias Tile =
+    @convention(c) (UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
   /// (source, pointer to the `BalancedSplit` of its rows, rows that may be read, k, row stride, step stride, packed):
   /// tiles of A as `GemmBlockArguments.a` describes. Writes up to `lanes` elements past the last panel.
   public typealias PackA =
@@ -205,6 +193,8 @@
 
   public var lanes: Int
   public var tileRows: Int
+  /// Rows of a tile whose columns fit one vector.
+  public var narrowTileRows: Int
   public var tileColumns: Int
   /// Longest chain of multiply-adds: K is cut into equal blocks of at most this many steps, whose sums are added in order.
   public var kBlock: Int
@@ -219,11 +209,12 @@
   public var finish: Finish
 
   @inlinable public init(
-    lanes: Int, tileRows: Int, tileColumns: Int, kBlock: Int, tile: Tile, block: Block, packA: PackA, packB: PackB,
+    lanes: Int, tileRows: Int, narrowTileRows: Int, tileColumns: Int, kBlock: Int, tile: Tile, block: Block, packA: PackA, packB: PackB,
     dots: MatrixVector, update: MatrixVector, finish: Finish
   ) {
     self.lanes = lanes
     self.tileRows = tileRows
+    self.narrowTileRows = narrowTileRows
     self.tileColumns = tileColumns
     self.kBlock = kBlock
     self.tile = tile

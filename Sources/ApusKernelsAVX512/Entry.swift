@@ -4,6 +4,8 @@ import ApusKernelInterface
 enum TileShape {
   /// Rows and vectors of the register tile: rows x vectors sums, one row of B and one scalar of A fit the registers.
   static var rows: Int { 14 }
+  /// Rows of a tile that is one vector wide.
+  static var narrowRows: Int { 16 }
   static var vectors: Int { 2 }
   /// See GemmKernels.kBlock: C is read and written once a block, and a panel of B of this depth fits the second level.
   static var kBlock: Int { 512 }

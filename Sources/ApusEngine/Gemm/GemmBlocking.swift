@@ -4,8 +4,6 @@ import ApusKernelInterface
 enum GemmAlgorithm: Sendable, Equatable {
   /// Nothing to multiply: C is scaled and finished.
   case scale
-  /// One register tile, as the operands lie.
-  case tile
   /// Blocks of tiles, with or without copies of A and B in tile order.
   case blocked(packA: Bool, packB: Bool)
   /// n = 1 and A's rows are contiguous, or m = 1 and B's columns are: one dot product an element.
@@ -53,7 +51,6 @@ extension GemmProblem {
         chunks: min(GemmBlocking.chunksAtMost, k / GemmBlocking.chunkSteps), packA: packingAPays(panels, elementSize),
         packB: packingBPays(tiles, elementSize))
     }
-    if tiles == 1 && panels == 1 && k <= kernels.kBlock && bRunsAlongColumns && !aIsPacked && !bIsPacked { return .tile }
     return .blocked(
       packA: !aIsPacked && packingAPays(panels, elementSize), packB: !bIsPacked && packingBPays(tiles, elementSize))
   }

@@ -41,13 +41,15 @@ extension GemmPlan {
                 rowPanels, &tiles, problem.m - row, k, problem.aRow, problem.aStep, buffers.a)
             }
           }
-          var block = GemmBlockArguments(
-            a: packA ? UnsafeRawPointer(buffers.a) : rowPanels, b: panels,
-            c: task.c + (row * task.cRow + column) * size, tiles: tiles, n: end - column, k: k,
-            aRowStride: problem.aRow, aStepStride: problem.aStep, bStepStride: problem.bStep, cRowStride: task.cRow,
-            aIsPacked: packA || problem.aIsPacked, bIsPacked: packB || problem.bIsPacked,
-            output: output(task, step, of: steps, row: row, column: column), tileBuffer: buffers.tile)
-          kernels.block(&block)
+          let output = output(task, step, of: steps, row: row, column: column)
+          var block = GemmBlockShape(
+            tiles: tiles, n: end - column, k: k, aRowStride: problem.aRow, aStepStride: problem.aStep,
+            bStepStride: problem.bStep, cRowStride: task.cRow, aIsPacked: packA || problem.aIsPacked,
+            bIsPacked: packB || problem.bIsPacked, output: output,
+            tileBuffer: output.isOverwrite || output.isAccumulate ? nil : buffers.tile)
+          kernels.block(
+            &block, packA ? UnsafeRawPointer(buffers.a) : rowPanels, panels,
+            task.c + (row * task.cRow + column) * size)
           tile = tileEnd
         }
       }

@@ -9,6 +9,22 @@ struct GemmPartition {
   var count: Int
 }
 
+/// How long a problem takes on one thread, roughly.
+struct GemmWork {
+  let nanoseconds: Double
+
+  init(_ d: GemmDescriptor, _ kernels: GemmKernels) {
+    let products = Double(d.m) * Double(d.n) * Double(d.k) * Double(d.batch)
+    let elements = Double(d.m) * Double(d.k) + Double(d.k) * Double(d.n) + Double(d.m) * Double(d.n)
+    // About 4 x lanes multiply-adds, or 64 bytes, a nanosecond.
+    nanoseconds = max(
+      products / Double(4 * kernels.lanes), elements * Double(d.dataType.size * d.batch) / 64)
+  }
+
+  /// Whether a second thread would cost more than it brings.
+  var isBelowBreakEven: Bool { nanoseconds < 1500 }
+}
+
 extension GemmPlan {
   /// Columns are dealt out by whole panels; a matrix-vector product's results by groups of this many.
   private var columnUnit: Int {
@@ -21,7 +37,7 @@ extension GemmPlan {
   /// Units of rows and columns that can be dealt out.
   private var units: (rows: Int, columns: Int) {
     switch algorithm {
-    case .scale, .tile: (1, 1)
+    case .scale: (1, 1)
     case .dots, .update: (1, max(problem.m, problem.n).dividedRoundingUp(by: columnUnit))
     case .blocked: (rowTiles.count, problem.n.dividedRoundingUp(by: columnUnit))
     case .splitK(let chunks, packA: _, packB: _): (1, chunks)
@@ -30,10 +46,7 @@ extension GemmPlan {
 
   /// Threads that pay: none but the caller's for work below the break-even of a region.
   func usefulThreads(_ threads: Int) -> Int {
-    if threads == 1 { return 1 }
-    // At 16 multiply-adds of `lanes` a nanosecond at best, or 64 bytes a nanosecond.
-    let nanoseconds = max(flops / Double(8 * kernels.lanes), bytes / 64)
-    return nanoseconds < 1500 ? 1 : threads
+    threads == 1 || GemmWork(descriptor, kernels).isBelowBreakEven ? 1 : threads
   }
 
   /// The grid for a number of threads: the one whose largest part, with what it packs, takes least.

@@ -37,17 +37,7 @@ extension GemmPlan {
   /// Throws `.invalidArgument` for nil where data are needed or scratch that is too small, `.mismatch` for a packed
   /// operand of another plan, `.outOfMemory` where the system refuses a packing buffer; nothing is written then.
   public func run(context: ExecutionContext, _ arguments: GemmArguments) throws(ApusError) {
-    if let template = tileTemplate, arguments.alpha == 1, let a = arguments.a, let b = arguments.b, let c = arguments.c,
-      arguments.beta == 0 || arguments.beta == 1
-    {
-      var tile = template
-      tile.a = problem.isSwapped ? b : a
-      tile.b = problem.isSwapped ? a : b
-      tile.c = c
-      tile.accumulate = arguments.beta == 1
-      kernels.tile(&tile)
-      return
-    }
+    if runDirectly(arguments.alpha, arguments.a, arguments.b, arguments.beta, arguments.c) { return }
     guard let task = try prepare(arguments) else { return }
     let threads = usefulThreads(context.threads)
     let partition = partition(threads: threads)
@@ -77,6 +67,17 @@ extension GemmPlan {
     case .splitK: try splitK(task, tasks, areas, context)
     default: try execute(task, partition, tasks, areas, context)
     }
+  }
+
+  /// Runs a problem that needs nothing but one call of a kernel; false where it is not one.
+  @inlinable @inline(__always)
+  public func runDirectly(
+    _ alpha: Double, _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?, _ beta: Double, _ c: UnsafeMutableRawPointer?
+  ) -> Bool {
+    guard let direct, alpha == 1, let a, let b, let c, beta == 0 || beta == 1 else { return false }
+    let shape = UnsafeRawPointer(beta == 0 ? direct.overwriting : direct.accumulating)
+    direct.kernel(shape, isSwapped ? b : a, isSwapped ? a : b, c)
+    return true
   }
 
   /// Bytes of scratch that a run with this context takes.

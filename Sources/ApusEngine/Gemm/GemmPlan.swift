@@ -8,6 +8,8 @@ public final class GemmPlan: Sendable {
   public let descriptor: GemmDescriptor
   public let instructionSet: InstructionSet
   let problem: GemmProblem
+  /// Whether A and B change places inside.
+  @usableFromInline let isSwapped: Bool
   let kernels: GemmKernels
   let blocking: GemmBlocking
   let algorithm: GemmAlgorithm
@@ -17,8 +19,8 @@ public final class GemmPlan: Sendable {
   let kBlocks: BalancedSplit
   /// Columns up to the next whole panel.
   let paddedColumns: Int
-  /// A single plain tile: everything but the pointers is known before. Its pointers point nowhere, so it may be shared.
-  nonisolated(unsafe) let tileTemplate: GemmTileArguments?
+  /// Small plain problems skip everything but the kernel.
+  @usableFromInline let direct: GemmDirectForm?
 
   /// Validates and plans; allocates the plan alone. Throws `.invalidArgument` where a rule of `GemmDescriptor` is broken,
   /// `.unsupported` for a reserved data type.
@@ -27,27 +29,20 @@ public final class GemmPlan: Sendable {
     self.descriptor = descriptor
     instructionSet = context.instructionSet
     problem = GemmProblem(descriptor)
+    isSwapped = problem.isSwapped
     let table = context.instructionSet.kernels
     kernels = descriptor.dataType == .float32 ? table.gemm32 : table.gemm64
     size = descriptor.dataType.size
     blocking = GemmBlocking(kernels, elementSize: size)
     algorithm = problem.algorithm(kernels, isRowInvariant: descriptor.isRowInvariant, elementSize: size)
-    rowTiles = BalancedSplit(problem.m, atMost: kernels.tileRows)
+    let isNarrow = problem.n <= kernels.lanes && !problem.aIsPacked
+    rowTiles = BalancedSplit(problem.m, atMost: isNarrow ? kernels.narrowTileRows : kernels.tileRows)
     kBlocks = BalancedSplit(problem.k, atMost: kernels.kBlock)
     paddedColumns = problem.n.roundedUp(to: kernels.tileColumns)
-    let isPlain = descriptor.bias == .none && !descriptor.hasResidual && descriptor.activation == .identity
-    if algorithm == .tile && isPlain && problem.m > 0 && problem.n > 0 && descriptor.batch == 1
-      && descriptor.batchKind == .strided
-    {
-      let nowhere = UnsafeMutableRawPointer(bitPattern: 64)!
-      tileTemplate = GemmTileArguments(
-        a: nowhere, b: nowhere, c: nowhere, aRowStride: problem.aRow, aStepStride: problem.aStep,
-        bStepStride: problem.bStep, cRowStride: problem.cRow, k: problem.k, rows: problem.m, columns: problem.n,
-        bIsPadded: false, accumulate: false)
-    } else {
-      tileTemplate = nil
-    }
+    direct = GemmDirectForm(descriptor, problem, algorithm, kernels, rowTiles)
   }
+
+  deinit { direct?.free() }
 
   /// Operations of one run; a multiply-add counts as two.
   public var flops: Double {
@@ -74,7 +69,6 @@ public final class GemmPlan: Sendable {
     let name =
       switch algorithm {
       case .scale: "scale"
-      case .tile: "one tile, operands as they lie"
       case .blocked(let packA, let packB):
         "blocked" + (packA ? ", packs A" : "") + (packB ? ", packs B" : "")
           + (problem.aIsPacked ? ", packed A given" : "") + (problem.bIsPacked ? ", packed B given" : "")

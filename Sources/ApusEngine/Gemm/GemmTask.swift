@@ -100,7 +100,6 @@ extension GemmPlan {
       let columnRange = columnRange(partition.columns, column, task.algorithm)
       let task = matrix(index, of: task)
       switch task.algorithm {
-      case .tile: blocked(task, 0..<rowTiles.count, columnRange, 0..<kBlocks.count, buffers, packA: false, packB: false)
       case .blocked(let packA, let packB):
         blocked(task, rows, columnRange, 0..<kBlocks.count, buffers, packA: packA, packB: packB)
       case .dots, .update: matrixVector(task, columnRange, buffers)

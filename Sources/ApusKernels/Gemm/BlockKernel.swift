@@ -1,50 +1,56 @@
 import ApusKernelInterface
 
-/// Walks the tiles of a block of C: column panels outside, so that a panel of B stays in the first-level cache while the
-/// row tiles of A stream past from the second level.
+/// Walks the tiles of a block of C: column panels outside, so that a panel of B stays in the nearer caches while the row
+/// tiles of A stream past.
 @inline(__always)
-func gemmBlock<V: KernelVector>(_ args: UnsafePointer<GemmBlockArguments>, _: V.Type) {
-  let n = args.pointee.n
-  let k = args.pointee.k
-  let size = MemoryLayout<V.Scalar>.size
+func gemmBlock<V: KernelVector>(
+  _ shape: UnsafePointer<GemmBlockShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type
+) {
+  let n = shape.pointee.n
+  let k = shape.pointee.k
   let panel = TileShape.vectors * V.lanes
-  let tiles = args.pointee.tiles
-  let general = !(args.pointee.output.isOverwrite || args.pointee.output.isAccumulate)
-  let aIsPacked = args.pointee.aIsPacked
-  let bIsPacked = args.pointee.bIsPacked
-  var tile = GemmTileArguments(
-    a: args.pointee.a, b: args.pointee.b, c: args.pointee.c, aRowStride: aIsPacked ? 1 : args.pointee.aRowStride,
-    aStepStride: args.pointee.aStepStride, bStepStride: bIsPacked ? panel : args.pointee.bStepStride,
-    cRowStride: general ? panel : args.pointee.cRowStride, k: k, rows: 0, columns: 0, bIsPadded: bIsPacked,
-    accumulate: args.pointee.output.isAccumulate)
-  let cStride = args.pointee.cRowStride
+  let tiles = shape.pointee.tiles
+  let buffer = shape.pointee.tileBuffer?.assumingMemoryBound(to: V.Scalar.self)
+  let aIsPacked = shape.pointee.aIsPacked
+  let bIsPacked = shape.pointee.bIsPacked
+  let cStride = shape.pointee.cRowStride
+  var tile = GemmTileShape(
+    aRowStride: aIsPacked ? 1 : shape.pointee.aRowStride, aStepStride: shape.pointee.aStepStride,
+    bStepStride: bIsPacked ? panel : shape.pointee.bStepStride, cRowStride: buffer == nil ? cStride : panel, k: k,
+    rows: 0, columns: 0, bIsPadded: bIsPacked, accumulate: buffer == nil && shape.pointee.output.isAccumulate)
+  let aRowDistance = aIsPacked ? k : shape.pointee.aRowStride
+  let bColumnDistance = bIsPacked ? k : 1
   var column = 0
   while column < n {
-    tile.columns = min(panel, n - column)
-    tile.b = args.pointee.b + (bIsPacked ? column * k : column) * size
+    tile.columns = min(panel, n &- column)
+    let bPanel = b + column &* bColumnDistance
+    var row = 0
     for i in 0..<tiles.count {
-      let row = tiles.start(i)
       tile.rows = tiles.length(i)
-      if aIsPacked {
-        tile.a = args.pointee.a + row * k * size
-        tile.aStepStride = tile.rows
+      if aIsPacked { tile.aStepStride = tile.rows }
+      let cTile = c + (row &* cStride &+ column)
+      if let buffer {
+        gemmTile(&tile, a + row &* aRowDistance, bPanel, buffer, V.self)
+        finishTile(shape, buffer, panel, row, column, tile.rows, tile.columns, cTile, V.self)
       } else {
-        tile.a = args.pointee.a + row * args.pointee.aRowStride * size
+        gemmTile(&tile, a + row &* aRowDistance, bPanel, cTile, V.self)
       }
-      let c = args.pointee.c + (row * cStride + column) * size
-      if general {
-        tile.c = args.pointee.tileBuffer
-        gemmTile(&tile, V.self)
-        var output = args.pointee.output
-        output.bias = output.bias.map { $0 + (output.biasIsByRow ? row : column) * size }
-        output.residual = output.residual.map { $0 + (row * output.residualRowStride + column) * size }
-        finishRows(
-          tile.c, panel, tile.rows, tile.columns, c, cStride, &output, V.self)
-      } else {
-        tile.c = c
-        gemmTile(&tile, V.self)
-      }
+      row &+= tile.rows
     }
-    column += panel
+    column &+= panel
   }
+}
+
+/// A tile's sums into C, with the bias and the residual of its rows and columns.
+@inline(never)
+private func finishTile<V: KernelVector>(
+  _ shape: UnsafePointer<GemmBlockShape>, _ sums: UnsafeMutablePointer<V.Scalar>, _ sumStride: Int, _ row: Int,
+  _ column: Int, _ rows: Int, _ columns: Int, _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type
+) {
+  let size = MemoryLayout<V.Scalar>.size
+  var output = shape.pointee.output
+  output.bias = output.bias.map { $0 + (output.biasIsByRow ? row : column) * size }
+  output.residual = output.residual.map { $0 + (row * output.residualRowStride + column) * size }
+  finishRows(sums, sumStride, rows, columns, c, shape.pointee.cRowStride, &output, V.self)
 }

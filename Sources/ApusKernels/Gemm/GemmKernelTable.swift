@@ -2,9 +2,18 @@ import ApusKernelInterface
 
 func makeGemmKernelsF32() -> GemmKernels {
   GemmKernels(
-    lanes: VectorF32.lanes, tileRows: TileShape.rows, tileColumns: TileShape.vectors * VectorF32.lanes, kBlock: TileShape.kBlock,
-    tile: { gemmTile($0.assumingMemoryBound(to: GemmTileArguments.self), VectorF32.self) },
-    block: { gemmBlock($0.assumingMemoryBound(to: GemmBlockArguments.self), VectorF32.self) },
+    lanes: VectorF32.lanes, tileRows: TileShape.rows, narrowTileRows: TileShape.narrowRows,
+    tileColumns: TileShape.vectors * VectorF32.lanes, kBlock: TileShape.kBlock,
+    tile: {
+      gemmTile(
+        $0.assumingMemoryBound(to: GemmTileShape.self), $1.assumingMemoryBound(to: Float.self),
+        $2.assumingMemoryBound(to: Float.self), $3.assumingMemoryBound(to: Float.self), VectorF32.self)
+    },
+    block: {
+      gemmBlock(
+        $0.assumingMemoryBound(to: GemmBlockShape.self), $1.assumingMemoryBound(to: Float.self),
+        $2.assumingMemoryBound(to: Float.self), $3.assumingMemoryBound(to: Float.self), VectorF32.self)
+    },
     packA: { packA($0, $1.load(as: BalancedSplit.self), $2, $3, $4, $5, $6, VectorF32.self) },
     packB: { packB($0, $1, $2, $3, $4, $5, VectorF32.self) },
     dots: { dots($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF32.self) },
@@ -14,9 +23,18 @@ func makeGemmKernelsF32() -> GemmKernels {
 
 func makeGemmKernelsF64() -> GemmKernels {
   GemmKernels(
-    lanes: VectorF64.lanes, tileRows: TileShape.rows, tileColumns: TileShape.vectors * VectorF64.lanes, kBlock: TileShape.kBlock,
-    tile: { gemmTile($0.assumingMemoryBound(to: GemmTileArguments.self), VectorF64.self) },
-    block: { gemmBlock($0.assumingMemoryBound(to: GemmBlockArguments.self), VectorF64.self) },
+    lanes: VectorF64.lanes, tileRows: TileShape.rows, narrowTileRows: TileShape.narrowRows,
+    tileColumns: TileShape.vectors * VectorF64.lanes, kBlock: TileShape.kBlock,
+    tile: {
+      gemmTile(
+        $0.assumingMemoryBound(to: GemmTileShape.self), $1.assumingMemoryBound(to: Double.self),
+        $2.assumingMemoryBound(to: Double.self), $3.assumingMemoryBound(to: Double.self), VectorF64.self)
+    },
+    block: {
+      gemmBlock(
+        $0.assumingMemoryBound(to: GemmBlockShape.self), $1.assumingMemoryBound(to: Double.self),
+        $2.assumingMemoryBound(to: Double.self), $3.assumingMemoryBound(to: Double.self), VectorF64.self)
+    },
     packA: { packA($0, $1.load(as: BalancedSplit.self), $2, $3, $4, $5, $6, VectorF64.self) },
     packB: { packB($0, $1, $2, $3, $4, $5, VectorF64.self) },
     dots: { dots($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF64.self) },

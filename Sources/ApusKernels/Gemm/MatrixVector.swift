@@ -14,11 +14,11 @@ func dots<V: KernelVector>(_ args: UnsafePointer<MatrixVectorArguments>, _: V.Ty
   let k = args.pointee.k
   var i = 0
   while i + DotRows.value <= rows {
-    dotRows(matrix + i * stride, stride, vector, result + i, k, V.self, DotRows.self)
+    dotRows(matrix + i &* stride, stride, vector, result + i, k, V.self, DotRows.self)
     i += DotRows.value
   }
   while i < rows {
-    dotRows(matrix + i * stride, stride, vector, result + i, k, V.self, Count<1>.self)
+    dotRows(matrix + i &* stride, stride, vector, result + i, k, V.self, Count<1>.self)
     i += 1
   }
 }
@@ -30,20 +30,20 @@ private func dotRows<let R: Int, V: KernelVector>(
 ) {
   var sums = InlineArray<R, InlineArray<4, V>>(repeating: InlineArray<4, V>(repeating: V.zero))
   var step = 0
-  while step + 4 * V.lanes <= k {
+  while step + 4 &* V.lanes <= k {
     for j in 0..<4 {
-      let x = V.load(vector + step + j * V.lanes)
+      let x = V.load(vector + (step &+ j &* V.lanes))
       for i in 0..<R {
-        sums[i][j] = V.multiplyAdd(sums[i][j], x, V.load(matrix + i * stride + step + j * V.lanes))
+        sums[i][j] = V.multiplyAdd(sums[i][j], x, V.load(matrix + (i &* stride &+ step &+ j &* V.lanes)))
       }
     }
-    step += 4 * V.lanes
+    step += 4 &* V.lanes
   }
   while step < k {
     let count = min(V.lanes, k - step)
     let x = V.load(vector + step, first: count)
     for i in 0..<R {
-      sums[i][0] = V.multiplyAdd(sums[i][0], x, V.load(matrix + i * stride + step, first: count))
+      sums[i][0] = V.multiplyAdd(sums[i][0], x, V.load(matrix + (i &* stride &+ step), first: count))
     }
     step += V.lanes
   }
@@ -63,11 +63,11 @@ func update<V: KernelVector>(_ args: UnsafePointer<MatrixVectorArguments>, _: V.
   var row = args.pointee.matrix.assumingMemoryBound(to: V.Scalar.self)
   var step = 0
   while step < k {
-    let x = vector + step * vectorStride
+    let x = vector + step &* vectorStride
     if step + 8 <= k {
       addRows(row, stride, x, vectorStride, result, columns, step == 0, V.self, Count<8>.self)
       step += 8
-      row += 8 * stride
+      row += 8 &* stride
     } else {
       addRows(row, stride, x, vectorStride, result, columns, step == 0, V.self, Count<1>.self)
       step += 1
@@ -82,17 +82,17 @@ private func addRows<let R: Int, V: KernelVector>(
   _ result: UnsafeMutablePointer<V.Scalar>, _ columns: Int, _ isFirst: Bool, _: V.Type, _: Count<R>.Type
 ) {
   var x = InlineArray<R, V>(repeating: V.zero)
-  for i in 0..<R { x[i] = V(repeating: vector[i * vectorStride]) }
+  for i in 0..<R { x[i] = V(repeating: vector[i &* vectorStride]) }
   var j = 0
   while j + V.lanes <= columns {
     var sum = isFirst ? V.zero : V.load(result + j)
-    for i in 0..<R { sum = V.multiplyAdd(sum, x[i], V.load(matrix + i * stride + j)) }
+    for i in 0..<R { sum = V.multiplyAdd(sum, x[i], V.load(matrix + (i &* stride &+ j))) }
     sum.store(result + j)
     j += V.lanes
   }
   if j < columns {
     var sum = isFirst ? V.zero : V.load(result + j, first: columns - j)
-    for i in 0..<R { sum = V.multiplyAdd(sum, x[i], V.load(matrix + i * stride + j, first: columns - j)) }
+    for i in 0..<R { sum = V.multiplyAdd(sum, x[i], V.load(matrix + (i &* stride &+ j), first: columns - j)) }
     sum.store(result + j, first: columns - j)
   }
 }

@@ -13,8 +13,8 @@ func packA<V: KernelVector>(
   let packed = packed.assumingMemoryBound(to: V.Scalar.self)
   for i in 0..<tiles.count {
     let start = tiles.start(i)
-    let from = source + start * rowStride
-    let to = packed + start * k
+    let from = source + start &* rowStride
+    let to = packed + start &* k
     if rowStride == 1 {
       copySteps(from, tiles.length(i), k, stepStride, to, V.self)
     } else {
@@ -30,8 +30,8 @@ private func copySteps<V: KernelVector>(
   _: V.Type
 ) {
   for step in 0..<k {
-    let p = from + step * stepStride
-    let q = to + step * count
+    let p = from + step &* stepStride
+    let q = to + step &* count
     var i = 0
     while i + V.lanes <= count {
       V.load(p + i).store(q + i)
@@ -54,7 +54,7 @@ private func transposeSteps<V: KernelVector>(
   let groups = (count + V.lanes - 1) / V.lanes
   if k < V.lanes {
     for step in 0..<k {
-      for i in 0..<count { to[step * width + i] = from[i * rowStride + step] }
+      for i in 0..<count { to[step &* width + i] = from[i &* rowStride + step] }
     }
     return
   }
@@ -63,9 +63,9 @@ private func transposeSteps<V: KernelVector>(
     if step + V.lanes > k { step = k - V.lanes }
     var group = groups - 1
     while group >= 0 {
-      let row = group * V.lanes
-      let p = from + row * rowStride + step
-      let q = to + step * width + row
+      let row = group &* V.lanes
+      let p = from + row &* rowStride + step
+      let q = to + step &* width + row
       if row + V.lanes <= readable {
         V.transpose(p, rowStride, rows: V.lanes, q, width)
       } else {
@@ -85,35 +85,35 @@ func packB<V: KernelVector>(
 ) {
   let source = source.assumingMemoryBound(to: V.Scalar.self)
   let packed = packed.assumingMemoryBound(to: V.Scalar.self)
-  let panel = TileShape.vectors * V.lanes
+  let panel = TileShape.vectors &* V.lanes
   if columnStride != 1 {
     var column = 0
     while column < columns {
       let count = min(panel, columns - column)
       transposeSteps(
-        source + column * columnStride, count, columns - column, k, columnStride, packed + column * k, panel, V.self)
+        source + column &* columnStride, count, columns - column, k, columnStride, packed + column &* k, panel, V.self)
       column += panel
     }
     return
   }
   // Several panels at a time, so that a row of B is read in stretches that the prefetcher follows.
-  let together = 4 * panel
+  let together = 4 &* panel
   var start = 0
   while start < columns {
     let end = min(start + together, columns)
     for step in 0..<k {
-      let p = source + step * stepStride
+      let p = source + step &* stepStride
       var column = start
       while column + panel <= end {
-        let q = packed + column * k + step * panel
-        for j in 0..<TileShape.vectors { V.load(p + column + j * V.lanes).store(q + j * V.lanes) }
+        let q = packed + column &* k + step &* panel
+        for j in 0..<TileShape.vectors { V.load(p + column + j &* V.lanes).store(q + j &* V.lanes) }
         column += panel
       }
       if column < end {
-        let q = packed + column * k + step * panel
+        let q = packed + column &* k + step &* panel
         for j in 0..<TileShape.vectors {
-          V.load(p + min(column + j * V.lanes, end), first: max(0, min(V.lanes, end - column - j * V.lanes)))
-            .store(q + j * V.lanes)
+          V.load(p + min(column + j &* V.lanes, end), first: max(0, min(V.lanes, end - column - j &* V.lanes)))
+            .store(q + j &* V.lanes)
         }
       }
     }

@@ -11,7 +11,7 @@ enum ContiguousRows: BroadcastAddressing {
 }
 /// Rows are `rowStride` apart: A as it lies.
 enum StridedRows: BroadcastAddressing {
-  @inline(__always) static func offset(row: Int, rowStride: Int) -> Int { row * rowStride }
+  @inline(__always) static func offset(row: Int, rowStride: Int) -> Int { row &* rowStride }
 }
 
 /// Whether the last vector of a row of B may be read whole, or only as far as `columns` says.
@@ -42,22 +42,22 @@ extension InlineArray where Element == Bool {
 /// disassembly.
 @inline(never)
 func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
-  _ t: UnsafePointer<GemmTileArguments>, _: V.Type, _: A.Type, _: Count<MR>.Type, _: Count<NV>.Type, _: L.Type
+  _ t: UnsafePointer<GemmTileShape>, _ a0: UnsafePointer<V.Scalar>, _ b0: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: A.Type, _: L.Type, _: Count<MR>.Type, _: Count<NV>.Type
 ) {
-  typealias Scalar = V.Scalar
   var sums = InlineArray<MR, InlineArray<NV, V>>(repeating: InlineArray<NV, V>(repeating: V.zero))
-  let lastCount = t.pointee.columns - (NV - 1) * V.lanes
+  let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
   let rowStride = t.pointee.aRowStride
   let aStep = t.pointee.aStepStride
   let bStep = t.pointee.bStepStride
   let k = t.pointee.k
-  var a = t.pointee.a.assumingMemoryBound(to: Scalar.self)
-  var b = t.pointee.b.assumingMemoryBound(to: Scalar.self)
+  var a = a0
+  var b = b0
   var block = 0
   while true {
     if let aOffsets = t.pointee.aOffsets, let bOffsets = t.pointee.bOffsets {
-      a = t.pointee.a.assumingMemoryBound(to: Scalar.self) + aOffsets[block]
-      b = t.pointee.b.assumingMemoryBound(to: Scalar.self) + bOffsets[block]
+      a = a0 + aOffsets[block]
+      b = b0 + bOffsets[block]
     }
     for _ in 0..<k {
       var row = InlineArray<NV, V>(repeating: V.zero)
@@ -71,23 +71,23 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
       a += aStep
       b += bStep
     }
-    block += 1
+    block &+= 1
     if block >= t.pointee.blocks { break }
   }
-  storeTile(t, &sums)
+  storeTile(t, c, &sums)
 }
 
 /// C = sums or C += sums, the last vector only as far as `columns` says.
 @inline(__always)
 func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
-  _ t: UnsafePointer<GemmTileArguments>, _ sums: inout InlineArray<MR, InlineArray<NV, V>>
+  _ t: UnsafePointer<GemmTileShape>, _ c: UnsafeMutablePointer<V.Scalar>,
+  _ sums: inout InlineArray<MR, InlineArray<NV, V>>
 ) {
-  let c = t.pointee.c.assumingMemoryBound(to: V.Scalar.self)
   let cStride = t.pointee.cRowStride
-  let lastCount = t.pointee.columns - (NV - 1) * V.lanes
+  let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
   if t.pointee.accumulate {
     for i in 0..<MR {
-      let p = c + i * cStride
+      let p = c + i &* cStride
       for j in 0..<NV - 1 { (V.load(p + j * V.lanes) + sums[i][j]).store(p + j * V.lanes) }
       let q = p + (NV - 1) * V.lanes
       if lastCount == V.lanes {
@@ -98,7 +98,7 @@ func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
     }
   } else {
     for i in 0..<MR {
-      let p = c + i * cStride
+      let p = c + i &* cStride
       for j in 0..<NV - 1 { sums[i][j].store(p + j * V.lanes) }
       let q = p + (NV - 1) * V.lanes
       if lastCount == V.lanes { sums[i][NV - 1].store(q) } else { sums[i][NV - 1].store(q, first: lastCount) }
@@ -106,51 +106,59 @@ func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
   }
 }
 
-/// Chooses the instance of the tile for a number of rows. On sets of 16 registers a tile has at most 6 rows.
+/// The instance of the tile for a number of rows: `TileShape.rows` at most, or `TileShape.narrowRows` of one vector.
 @inline(__always)
 private func tileOfRows<let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
-  _ t: UnsafePointer<GemmTileArguments>, _: V.Type, _: A.Type, _: Count<NV>.Type, _: L.Type
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: A.Type, _: L.Type, _: Count<NV>.Type
 ) {
   switch t.pointee.rows {
-  case 1: registerTile(t, V.self, A.self, Count<1>.self, Count<NV>.self, L.self)
-  case 2: registerTile(t, V.self, A.self, Count<2>.self, Count<NV>.self, L.self)
-  case 3: registerTile(t, V.self, A.self, Count<3>.self, Count<NV>.self, L.self)
-  case 4: registerTile(t, V.self, A.self, Count<4>.self, Count<NV>.self, L.self)
-  case 5: registerTile(t, V.self, A.self, Count<5>.self, Count<NV>.self, L.self)
-  case 6: registerTile(t, V.self, A.self, Count<6>.self, Count<NV>.self, L.self)
+  case 1: registerTile(t, a, b, c, V.self, A.self, L.self, Count<1>.self, Count<NV>.self)
+  case 2: registerTile(t, a, b, c, V.self, A.self, L.self, Count<2>.self, Count<NV>.self)
+  case 3: registerTile(t, a, b, c, V.self, A.self, L.self, Count<3>.self, Count<NV>.self)
+  case 4: registerTile(t, a, b, c, V.self, A.self, L.self, Count<4>.self, Count<NV>.self)
+  case 5: registerTile(t, a, b, c, V.self, A.self, L.self, Count<5>.self, Count<NV>.self)
+  case 6: registerTile(t, a, b, c, V.self, A.self, L.self, Count<6>.self, Count<NV>.self)
   #if APUS_32_REGISTERS
-    case 7: registerTile(t, V.self, A.self, Count<7>.self, Count<NV>.self, L.self)
-    case 8: registerTile(t, V.self, A.self, Count<8>.self, Count<NV>.self, L.self)
-    case 9: registerTile(t, V.self, A.self, Count<9>.self, Count<NV>.self, L.self)
-    case 10: registerTile(t, V.self, A.self, Count<10>.self, Count<NV>.self, L.self)
-    case 11: registerTile(t, V.self, A.self, Count<11>.self, Count<NV>.self, L.self)
-    case 12: registerTile(t, V.self, A.self, Count<12>.self, Count<NV>.self, L.self)
-    case 13: registerTile(t, V.self, A.self, Count<13>.self, Count<NV>.self, L.self)
-    case 14: registerTile(t, V.self, A.self, Count<14>.self, Count<NV>.self, L.self)
+    case 7: registerTile(t, a, b, c, V.self, A.self, L.self, Count<7>.self, Count<NV>.self)
+    case 8: registerTile(t, a, b, c, V.self, A.self, L.self, Count<8>.self, Count<NV>.self)
+    case 9: registerTile(t, a, b, c, V.self, A.self, L.self, Count<9>.self, Count<NV>.self)
+    case 10: registerTile(t, a, b, c, V.self, A.self, L.self, Count<10>.self, Count<NV>.self)
+    case 11: registerTile(t, a, b, c, V.self, A.self, L.self, Count<11>.self, Count<NV>.self)
+    case 12: registerTile(t, a, b, c, V.self, A.self, L.self, Count<12>.self, Count<NV>.self)
+    case 13: registerTile(t, a, b, c, V.self, A.self, L.self, Count<13>.self, Count<NV>.self)
+    case 14: registerTile(t, a, b, c, V.self, A.self, L.self, Count<14>.self, Count<NV>.self)
+    case 15 where NV == 1: registerTile(t, a, b, c, V.self, A.self, L.self, Count<15>.self, Count<1>.self)
+    case 16 where NV == 1: registerTile(t, a, b, c, V.self, A.self, L.self, Count<16>.self, Count<1>.self)
   #endif
   default: break
   }
 }
 
-/// One tile of up to `TileShape.rows` x 2 vectors, all else from the arguments.
+/// One tile of `NV` vectors, all else from the shape.
 @inline(__always)
-func gemmTile<V: KernelVector>(_ t: UnsafePointer<GemmTileArguments>, _: V.Type) {
-  let contiguous = t.pointee.aRowStride == 1
+private func tileOfVectors<let NV: Int, V: KernelVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Count<NV>.Type
+) {
+  let isWhole = t.pointee.bIsPadded || t.pointee.columns == NV * V.lanes
+  switch (t.pointee.aRowStride == 1, isWhole) {
+  case (true, true): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, WholeLastVector.self, Count<NV>.self)
+  case (false, true): tileOfRows(t, a, b, c, V.self, StridedRows.self, WholeLastVector.self, Count<NV>.self)
+  case (true, false): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
+  case (false, false): tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
+  }
+}
+
+/// One tile of up to `TileShape.rows` x 2 vectors.
+@inline(__always)
+func gemmTile<V: KernelVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type
+) {
   if t.pointee.columns <= V.lanes {
-    let masked = !t.pointee.bIsPadded && t.pointee.columns != V.lanes
-    switch (contiguous, masked) {
-    case (true, false): tileOfRows(t, V.self, ContiguousRows.self, Count<1>.self, WholeLastVector.self)
-    case (false, false): tileOfRows(t, V.self, StridedRows.self, Count<1>.self, WholeLastVector.self)
-    case (true, true): tileOfRows(t, V.self, ContiguousRows.self, Count<1>.self, PartialLastVector.self)
-    case (false, true): tileOfRows(t, V.self, StridedRows.self, Count<1>.self, PartialLastVector.self)
-    }
+    tileOfVectors(t, a, b, c, V.self, Count<1>.self)
   } else {
-    let masked = !t.pointee.bIsPadded && t.pointee.columns != 2 * V.lanes
-    switch (contiguous, masked) {
-    case (true, false): tileOfRows(t, V.self, ContiguousRows.self, Count<2>.self, WholeLastVector.self)
-    case (false, false): tileOfRows(t, V.self, StridedRows.self, Count<2>.self, WholeLastVector.self)
-    case (true, true): tileOfRows(t, V.self, ContiguousRows.self, Count<2>.self, PartialLastVector.self)
-    case (false, true): tileOfRows(t, V.self, StridedRows.self, Count<2>.self, PartialLastVector.self)
-    }
+    tileOfVectors(t, a, b, c, V.self, Count<2>.self)
   }
 }
