@@ -88,9 +88,23 @@ let package = Package(
     .executableTarget(
       name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
-    .target(name: "ApusTestSupport", dependencies: ["ApusEngine"], path: "Tests/_TestSupport", swiftSettings: warningsAreErrors),
+    .target(
+      name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
+      swiftSettings: warningsAreErrors + [
+        // References over millions of arguments.
+        .unsafeFlags(["-O"], .when(configuration: .debug))
+      ]),
+    // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
+    .executableTarget(
+      name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
+      swiftSettings: warningsAreErrors),
     .testTarget(
-      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusTestSupport"], swiftSettings: warningsAreErrors),
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusShims", "ApusTestSupport"],
+      swiftSettings: warningsAreErrors),
+    .testTarget(
+      name: "ApusKernelTests",
+      dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
+      swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]
 )

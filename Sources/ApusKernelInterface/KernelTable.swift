@@ -1,10 +1,16 @@
 /// Everything that one instruction set offers. The engine picks a table at run time and calls through it.
 @frozen public struct KernelTable: Sendable {
+  /// GEMM in float32.
   public var gemm32: GemmKernels
+  /// GEMM in float64.
   public var gemm64: GemmKernels
+  /// exp, sigmoid and the like over arrays.
+  public var vectorMath: VectorMathKernels
 
-  @inlinable public init(gemm32: GemmKernels, gemm64: GemmKernels) {
+  /// A whole table; the names are the fields'.
+  @inlinable public init(gemm32: GemmKernels, gemm64: GemmKernels, vectorMath: VectorMathKernels) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
+    self.vectorMath = vectorMath
   }
 }

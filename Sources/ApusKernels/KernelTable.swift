@@ -2,5 +2,5 @@ import ApusKernelInterface
 
 /// All kernels of the set that this folder is compiled for.
 func makeKernelTable() -> KernelTable {
-  KernelTable(gemm32: makeGemmKernelsF32(), gemm64: makeGemmKernelsF64())
+  KernelTable(gemm32: makeGemmKernelsF32(), gemm64: makeGemmKernelsF64(), vectorMath: makeVectorMathKernels())
 }

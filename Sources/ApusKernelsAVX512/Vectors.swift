@@ -3,6 +3,9 @@ import ApusShims
 /// The set's vectors, and which shims serve them.
 typealias VectorF32 = SIMD16<Float>
 typealias VectorF64 = SIMD8<Double>
+/// For tiles of few columns: two 256-bit multiply-adds a cycle where there is one of 512 bits.
+typealias HalfVectorF32 = SIMD8<Float>
+typealias HalfVectorF64 = SIMD4<Double>
 
 extension SIMD16: KernelVector where Scalar == Float {
   @inline(__always) static func load(_ p: UnsafePointer<Float>, first count: Int) -> Self {
@@ -13,6 +16,9 @@ extension SIMD16: KernelVector where Scalar == Float {
   }
   @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f32x16(a, b) }
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f32x16(a, b) }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    apus_less_f32x16(a, b, x, y)
+  }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x16(a) }
   @inline(__always) static func transpose(
@@ -22,20 +28,79 @@ extension SIMD16: KernelVector where Scalar == Float {
   }
 }
 
-extension SIMD8: KernelVector where Scalar == Double {
+extension SIMD4: KernelVector where Scalar == Double {
   @inline(__always) static func load(_ p: UnsafePointer<Double>, first count: Int) -> Self {
-    apus_load_first_f64x8(p, count)
+    apus_load_first_f64x4(p, count)
   }
   @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, first count: Int) {
-    apus_store_first_f64x8(p, count, self)
+    apus_store_first_f64x4(p, count, self)
   }
-  @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f64x8(a, b) }
-  @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f64x8(a, b) }
-  @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x8(a) }
-  @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x8(a) }
+  @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self { apus_min_f64x4(a, b) }
+  @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f64x4(a, b) }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    apus_less_f64x4(a, b, x, y)
+  }
+  @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x4(a) }
+  @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x4(a) }
   @inline(__always) static func transpose(
     _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
   ) {
-    apus_transpose_f64x8(s, ss, rows, d, ds)
+    apus_transpose_f64x4(s, ss, rows, d, ds)
+  }
+}
+
+/// SIMD8 is a whole vector of Double and half a vector of Float, but may conform only once: which shim serves is decided
+/// by the scalar, and that folds when the caller is specialised.
+extension SIMD8: KernelVector where Scalar: KernelScalar {
+  @inline(__always) private var floats: SIMD8<Float> { unsafeBitCast(self, to: SIMD8<Float>.self) }
+  @inline(__always) private var doubles: SIMD8<Double> { unsafeBitCast(self, to: SIMD8<Double>.self) }
+  @inline(__always) private static func of<V>(_ v: V) -> Self { unsafeBitCast(v, to: Self.self) }
+  @inline(__always) private static var isFloat: Bool { Scalar.self == Float.self }
+
+  @inline(__always) static func load(_ p: UnsafePointer<Scalar>, first count: Int) -> Self {
+    let p = UnsafeRawPointer(p)
+    return isFloat
+      ? of(apus_load_first_f32x8(p.assumingMemoryBound(to: Float.self), count))
+      : of(apus_load_first_f64x8(p.assumingMemoryBound(to: Double.self), count))
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Scalar>, first count: Int) {
+    let p = UnsafeMutableRawPointer(p)
+    if Self.isFloat {
+      apus_store_first_f32x8(p.assumingMemoryBound(to: Float.self), count, floats)
+    } else {
+      apus_store_first_f64x8(p.assumingMemoryBound(to: Double.self), count, doubles)
+    }
+  }
+  @inline(__always) static func minimum(_ a: Self, _ b: Self) -> Self {
+    isFloat ? of(apus_min_f32x8(a.floats, b.floats)) : of(apus_min_f64x8(a.doubles, b.doubles))
+  }
+  @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self {
+    isFloat ? of(apus_max_f32x8(a.floats, b.floats)) : of(apus_max_f64x8(a.doubles, b.doubles))
+  }
+  @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
+    isFloat
+      ? of(apus_less_f32x8(a.floats, b.floats, x.floats, y.floats))
+      : of(apus_less_f64x8(a.doubles, b.doubles, x.doubles, y.doubles))
+  }
+  @inline(__always) static func squareRoot(_ a: Self) -> Self {
+    isFloat ? of(apus_sqrt_f32x8(a.floats)) : of(apus_sqrt_f64x8(a.doubles))
+  }
+  @inline(__always) static func sum(_ a: Self) -> Scalar {
+    isFloat
+      ? unsafeBitCast(apus_sum_f32x8(a.floats), to: Scalar.self)
+      : unsafeBitCast(apus_sum_f64x8(a.doubles), to: Scalar.self)
+  }
+  @inline(__always) static func transpose(
+    _ s: UnsafePointer<Scalar>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Scalar>, _ ds: Int
+  ) {
+    let s = UnsafeRawPointer(s)
+    let d = UnsafeMutableRawPointer(d)
+    if isFloat {
+      apus_transpose_f32x8(
+        s.assumingMemoryBound(to: Float.self), ss, rows, d.assumingMemoryBound(to: Float.self), ds)
+    } else {
+      apus_transpose_f64x8(
+        s.assumingMemoryBound(to: Double.self), ss, rows, d.assumingMemoryBound(to: Double.self), ds)
+    }
   }
 }

@@ -16,8 +16,15 @@ public enum InstructionSet: Int32, CaseIterable, Sendable, Comparable {
     }
   }
 
+  /// Whether `a` offers less than `b`.
   public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
 
   /// What this CPU, system and build have, ascending; never empty.
-  public static let available: [InstructionSet] = [.baseline, .avx2, .avx512]
+  public static let available: [InstructionSet] = {
+    #if arch(x86_64) && !APUS_PORTABLE
+      CPUIdentification.current.instructionSets
+    #else
+      [.baseline]
+    #endif
+  }()
 }

@@ -3,10 +3,10 @@ import ApusKernelInterface
 /// Walks the tiles of a block of C: column panels outside, so that a panel of B stays in the nearer caches while the row
 /// tiles of A stream past.
 @inline(__always)
-func gemmBlock<V: KernelVector>(
+func gemmBlock<V: KernelVector, H: KernelVector>(
   _ shape: UnsafePointer<GemmBlockShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
-  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type
-) {
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: H.Type
+) where H.Scalar == V.Scalar {
   let n = shape.pointee.n
   let k = shape.pointee.k
   let panel = TileShape.vectors * V.lanes
@@ -31,10 +31,10 @@ func gemmBlock<V: KernelVector>(
       if aIsPacked { tile.aStepStride = tile.rows }
       let cTile = c + (row &* cStride &+ column)
       if let buffer {
-        gemmTile(&tile, a + row &* aRowDistance, bPanel, buffer, V.self)
+        gemmTile(&tile, a + row &* aRowDistance, bPanel, buffer, V.self, H.self)
         finishTile(shape, buffer, panel, row, column, tile.rows, tile.columns, cTile, V.self)
       } else {
-        gemmTile(&tile, a + row &* aRowDistance, bPanel, cTile, V.self)
+        gemmTile(&tile, a + row &* aRowDistance, bPanel, cTile, V.self, H.self)
       }
       row &+= tile.rows
     }

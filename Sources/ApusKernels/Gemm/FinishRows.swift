@@ -41,8 +41,8 @@ func activate<V: KernelVector>(_ x: V, _ activation: Activation, _ slope: V) -> 
   switch activation {
   case .identity: x
   case .relu: V.maximum(V.zero, x)
-  case .leakyReLU: x.replacing(with: x * slope, where: x .< V.zero)
-  case .elu: x.replacing(with: (exp(x) - V.one) * slope, where: x .< V.zero)
+  case .leakyReLU: V.select(x * slope, x, where: x, isLessThan: V.zero)
+  case .elu: V.select(expMinusOne(x) * slope, x, where: x, isLessThan: V.zero)
   case .sigmoid: sigmoid(x)
   case .tanh: tanh(x)
   }

@@ -7,12 +7,14 @@ func makeGemmKernelsF32() -> GemmKernels {
     tile: {
       gemmTile(
         $0.assumingMemoryBound(to: GemmTileShape.self), $1.assumingMemoryBound(to: Float.self),
-        $2.assumingMemoryBound(to: Float.self), $3.assumingMemoryBound(to: Float.self), VectorF32.self)
+        $2.assumingMemoryBound(to: Float.self), $3.assumingMemoryBound(to: Float.self), VectorF32.self,
+        HalfVectorF32.self)
     },
     block: {
       gemmBlock(
         $0.assumingMemoryBound(to: GemmBlockShape.self), $1.assumingMemoryBound(to: Float.self),
-        $2.assumingMemoryBound(to: Float.self), $3.assumingMemoryBound(to: Float.self), VectorF32.self)
+        $2.assumingMemoryBound(to: Float.self), $3.assumingMemoryBound(to: Float.self), VectorF32.self,
+        HalfVectorF32.self)
     },
     packA: { packA($0, $1.load(as: BalancedSplit.self), $2, $3, $4, $5, $6, VectorF32.self) },
     packB: { packB($0, $1, $2, $3, $4, $5, VectorF32.self) },
@@ -28,12 +30,14 @@ func makeGemmKernelsF64() -> GemmKernels {
     tile: {
       gemmTile(
         $0.assumingMemoryBound(to: GemmTileShape.self), $1.assumingMemoryBound(to: Double.self),
-        $2.assumingMemoryBound(to: Double.self), $3.assumingMemoryBound(to: Double.self), VectorF64.self)
+        $2.assumingMemoryBound(to: Double.self), $3.assumingMemoryBound(to: Double.self), VectorF64.self,
+        HalfVectorF64.self)
     },
     block: {
       gemmBlock(
         $0.assumingMemoryBound(to: GemmBlockShape.self), $1.assumingMemoryBound(to: Double.self),
-        $2.assumingMemoryBound(to: Double.self), $3.assumingMemoryBound(to: Double.self), VectorF64.self)
+        $2.assumingMemoryBound(to: Double.self), $3.assumingMemoryBound(to: Double.self), VectorF64.self,
+        HalfVectorF64.self)
     },
     packA: { packA($0, $1.load(as: BalancedSplit.self), $2, $3, $4, $5, $6, VectorF64.self) },
     packB: { packB($0, $1, $2, $3, $4, $5, VectorF64.self) },

@@ -3,15 +3,24 @@ import ApusKernelInterface
 /// How the tile finds the scalars of A. One of the two strides being 1 at compile time saves the address registers
 /// that would push accumulators out to the stack.
 protocol BroadcastAddressing {
-  static func offset(row: Int, rowStride: Int) -> Int
+  static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int
+  /// Steps whose addresses differ by a constant are taken so many at a time where a tile is one vector wide: the
+  /// addresses of the rows are a chain of additions as long as the chain of multiply-adds otherwise.
+  static var stepsTogether: Int { get }
 }
 /// Rows are neighbours: packed panels, and transposed A as it lies.
 enum ContiguousRows: BroadcastAddressing {
-  @inline(__always) static func offset(row: Int, rowStride: Int) -> Int { row }
+  @inline(__always) static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int {
+    row &+ step &* t.pointee.aStepStride
+  }
+  static var stepsTogether: Int { 1 }
 }
-/// Rows are `rowStride` apart: A as it lies.
+/// Rows are `aRowStride` apart, and steps are neighbours: A as it lies.
 enum StridedRows: BroadcastAddressing {
-  @inline(__always) static func offset(row: Int, rowStride: Int) -> Int { row &* rowStride }
+  @inline(__always) static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int {
+    row &* t.pointee.aRowStride &+ step
+  }
+  static var stepsTogether: Int { 4 }
 }
 
 /// Whether the last vector of a row of B may be read whole, or only as far as `columns` says.
@@ -47,10 +56,6 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
 ) {
   var sums = InlineArray<MR, InlineArray<NV, V>>(repeating: InlineArray<NV, V>(repeating: V.zero))
   let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
-  let rowStride = t.pointee.aRowStride
-  let aStep = t.pointee.aStepStride
-  let bStep = t.pointee.bStepStride
-  let k = t.pointee.k
   var a = a0
   var b = b0
   var block = 0
@@ -59,22 +64,42 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
       a = a0 + aOffsets[block]
       b = b0 + bOffsets[block]
     }
-    for _ in 0..<k {
-      var row = InlineArray<NV, V>(repeating: V.zero)
-      for j in 0..<NV {
-        row[j] = j == NV - 1 ? L.load(b + j * V.lanes, lastCount, V.self) : V.load(b + j * V.lanes)
+    var left = t.pointee.k
+    if NV == 1 && A.stepsTogether > 1 {
+      while left >= A.stepsTogether {
+        for step in 0..<A.stepsTogether { addStep(t, a, b, step, lastCount, &sums, A.self, L.self) }
+        a += A.offset(row: 0, step: A.stepsTogether, t)
+        b += A.stepsTogether &* t.pointee.bStepStride
+        left &-= A.stepsTogether
       }
-      for i in 0..<MR {
-        let x = V(repeating: a[A.offset(row: i, rowStride: rowStride)])
-        for j in 0..<NV { sums[i][j] = V.multiplyAdd(sums[i][j], x, row[j]) }
-      }
-      a += aStep
-      b += bStep
+    }
+    while left > 0 {
+      addStep(t, a, b, 0, lastCount, &sums, A.self, L.self)
+      a += A.offset(row: 0, step: 1, t)
+      b += t.pointee.bStepStride
+      left &-= 1
     }
     block &+= 1
     if block >= t.pointee.blocks { break }
   }
   storeTile(t, c, &sums)
+}
+
+/// sums += column `step` of A times row `step` of B.
+@inline(__always)
+private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int,
+  _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
+) {
+  let p = b + step &* t.pointee.bStepStride
+  var row = InlineArray<NV, V>(repeating: V.zero)
+  for j in 0..<NV {
+    row[j] = j == NV - 1 ? L.load(p + j &* V.lanes, lastCount, V.self) : V.load(p + j &* V.lanes)
+  }
+  for i in 0..<MR {
+    let x = V(repeating: a[A.offset(row: i, step: step, t)])
+    for j in 0..<NV { sums[i][j] = V.multiplyAdd(sums[i][j], x, row[j]) }
+  }
 }
 
 /// C = sums or C += sums, the last vector only as far as `columns` says.
@@ -150,15 +175,17 @@ private func tileOfVectors<let NV: Int, V: KernelVector>(
   }
 }
 
-/// One tile of up to `TileShape.rows` x 2 vectors.
+/// One tile of up to `TileShape.rows` x 2 vectors; H is the vector for few columns.
 @inline(__always)
-func gemmTile<V: KernelVector>(
+func gemmTile<V: KernelVector, H: KernelVector>(
   _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
-  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type
-) {
-  if t.pointee.columns <= V.lanes {
-    tileOfVectors(t, a, b, c, V.self, Count<1>.self)
-  } else {
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: H.Type
+) where H.Scalar == V.Scalar {
+  if t.pointee.columns > V.lanes {
     tileOfVectors(t, a, b, c, V.self, Count<2>.self)
+  } else if H.lanes < V.lanes && t.pointee.columns <= H.lanes {
+    tileOfVectors(t, a, b, c, H.self, Count<1>.self)
+  } else {
+    tileOfVectors(t, a, b, c, V.self, Count<1>.self)
   }
 }

@@ -4,7 +4,7 @@ import ApusShims
 ///
 /// The conformances below choose the shims of the shape; a kernel is generic over `V: KernelVector` and specialised
 /// inside its own instruction-set target.
-protocol KernelVector: SIMD where Scalar: BinaryFloatingPoint {
+protocol KernelVector: SIMD where Scalar: KernelScalar {
   /// The first `count` lanes from memory, the others zero and untouched.
   static func load(_ p: UnsafePointer<Scalar>, first count: Int) -> Self
   func store(_ p: UnsafeMutablePointer<Scalar>, first count: Int)
@@ -12,6 +12,8 @@ protocol KernelVector: SIMD where Scalar: BinaryFloatingPoint {
   static func minimum(_ a: Self, _ b: Self) -> Self
   /// a > b ? a : b; b where a lane is NaN.
   static func maximum(_ a: Self, _ b: Self) -> Self
+  /// a < b ? x : y, lane by lane. In generic code `.<` is a loop over the lanes.
+  static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self
   static func squareRoot(_ a: Self) -> Self
   /// The sum of all lanes, by halves.
   static func sum(_ a: Self) -> Scalar

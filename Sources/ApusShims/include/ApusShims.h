@@ -4,3 +4,6 @@
 #include "ApusVectors.h"
 #include "ApusMemory.h"
 #include "ApusError.h"
+#include "ApusPlatform.h"
+#include "ApusThreads.h"
+#include "ApusOpenMP.h"

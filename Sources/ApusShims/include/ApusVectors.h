@@ -31,9 +31,11 @@ typedef int64_t apus_i64x8 __attribute__((ext_vector_type(8)));
 #endif
 
 // a < b ? a : b, lane by lane (minps, maxps): where a lane is NaN the result is b, so a bound that stands first lets NaN pass.
+// Also the choice between two other vectors: the standard library's comparisons are loops over lanes in generic code.
 #define APUS_ARITHMETIC(V, I, S)                                                                                       \
   APUS_INLINE V apus_min_##S(V a, V b) { return a < b ? a : b; }                                                       \
   APUS_INLINE V apus_max_##S(V a, V b) { return a > b ? a : b; }                                                       \
+  APUS_INLINE V apus_less_##S(V a, V b, V x, V y) { return a < b ? x : y; }                                            \
   APUS_INLINE V apus_sqrt_##S(V a) { return __builtin_elementwise_sqrt(a); }                                           \
   APUS_INLINE I apus_truncate_##S(V a) { return __builtin_convertvector(a, I); }                                       \
   APUS_INLINE V apus_convert_##S(I a) { return __builtin_convertvector(a, V); }

@@ -1,0 +1,54 @@
+import ApusShims
+
+extension ExecutionContext {
+  /// How many threads a region that is opened here and now would use at most: 1 inside a region, inside the host's own
+  /// OpenMP region, and in a forked child whose back end did not survive. Allocates nothing.
+  public var effectiveThreads: Int {
+    if width == 1 || apus_in_region() { return 1 }
+    switch backend {
+    case .dispatch: return dispatchWorks ? width : 1
+    case .openmp: return openMPWorks ? width : 1
+    case .host: return width
+    case .serial: return 1
+    }
+  }
+
+  /// A parallel region: `body` is called with ranges that cover 0..<count exactly once, each at most `grain` long, on up
+  /// to `effectiveThreads` threads, the caller's among them, and with the caller's rounding and denormal mode on each.
+  /// Returns when all have returned. Inside `body` every region runs serially.
+  ///
+  /// Which thread gets which range is not fixed, and `body` must not wait for another range: all may run on one thread.
+  /// A `body` that forks must not return in the child. Throws `backend` if a host's callback skipped or repeated tasks;
+  /// the work may then be incomplete. Allocates nothing once the team is warm.
+  public func parallel(count: Int, grain: Int = 1, _ body: (Range<Int>) -> Void) throws(ApusError) {
+    if count <= 0 { return }
+    let grain = max(1, grain)
+    let chunks = (count - 1) / grain + 1
+    if chunks == 1 || effectiveThreads == 1 { return Region.runSerially(count: count, grain: grain, body) }
+    let width = min(width, chunks)
+    if let host {
+      return try Region.with(count: count, grain: grain, chunks: chunks, body) { region throws(ApusError) in
+        try host.run(&region, tasks: width)
+      }
+    }
+    // Counted also while they run serially, because they fill a CPU either way.
+    let callers = apus_callers_word()!
+    let others = max(0, Int(Int64(bitPattern: apus_add(callers, 1))))
+    defer { _ = apus_add(callers, ~0) }
+    var done = false
+    Region.with(count: count, grain: grain, chunks: chunks, body) { region in
+      done =
+        backend == .openmp
+        ? OpenMPTeam.tryRun(&region, width: width, others: others)
+        : Team.shared.tryRun(
+          region, width: width, others: others, lingerNanoseconds: UInt64(lingerMicroseconds) * 1000)
+    }
+    if !done { Region.runSerially(count: count, grain: grain, body) }
+  }
+
+  private var dispatchWorks: Bool { apus_forks() == 0 && !apus_dispatch_lost_threads() }
+
+  private var openMPWorks: Bool {
+    (apus_forks() == 0 || apus_openmp_survives_fork()) && !apus_openmp_in_parallel()
+  }
+}
