@@ -13,7 +13,7 @@ FAMILY = gemm
 SECONDS = 60
 
 warnings = -Wall -Wextra -Wpedantic -Werror
-cflags = -O1 -g -pthread -D_GNU_SOURCE -Iinclude $(warnings)
+cflags = -O2 -g -pthread -D_GNU_SOURCE -Iinclude $(warnings)
 c99 = gcc -std=c99 $(cflags)
 cxx = g++ -x c++ -std=c++11 $(cflags)
 # -lapus alone: the library brings everything that it needs. $ORIGIN: hosts find it beside their own folder.

@@ -60,12 +60,13 @@ static inline int64_t extent_bias(const apus_gemm_desc *d) {
   return d->bias == APUS_BIAS_BY_ROW ? d->m : d->bias == APUS_BIAS_BY_COLUMN ? d->n : 0;
 }
 
-/* exp without libm, so that a host links -lapus alone: Taylor's series of x / 1024, squared ten times. */
+/* exp without libm, so that a host links -lapus alone: Taylor's series of x / 1024, squared ten times (in long double,
+ * because each squaring doubles the error). */
 static inline double plain_exp(double x) {
-  double y = (x < -700 ? -700 : x > 700 ? 700 : x) / 1024, term = 1, sum = 1;
+  long double y = (x < -700 ? -700 : x > 700 ? 700 : x) / 1024, term = 1, sum = 1;
   for (int i = 1; i < 14; i++) sum += term *= y / i;
   for (int i = 0; i < 10; i++) sum *= sum;
-  return sum;
+  return (double)sum;
 }
 
 static inline double plain_activation(const apus_gemm_desc *d, double x) {
