@@ -36,7 +36,7 @@ let kernelTargets: [Target] = instructionSets.map { set in
     dependencies: ["ApusKernelInterface", "ApusShims"],
     swiftSettings: set.defines.map { .define($0) } + portableSwift + warningsAreErrors + [
       // No stack protector: kernels keep accumulators, not buffers, on the stack.
-      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000", "-disable-stack-protector"]),
+      .unsafeFlags(set.flags + ["-Xllvm", "-unroll-threshold=5000", "-Xfrontend", "-disable-stack-protector"]),
       .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug)),
     ])
 }
@@ -80,11 +80,13 @@ let package = Package(
         ])
       ]),
     .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
+    .target(
+      name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
+      swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .executableTarget(
       name: "kbench",
-      dependencies: [
-        "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
+      dependencies: ["KbenchKit", "ApusEngine", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Benchmarks/kbench", swiftSettings: warningsAreErrors),
     .executableTarget(
       name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
@@ -106,6 +108,7 @@ let package = Package(
       name: "ApusKernelTests",
       dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
       swiftSettings: warningsAreErrors),
+    .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -6,11 +6,20 @@
   public var gemm64: GemmKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
+  /// The yardstick in float32.
+  public var limits32: LimitKernels
+  /// The yardstick in float64.
+  public var limits64: LimitKernels
 
   /// A whole table; the names are the fields'.
-  @inlinable public init(gemm32: GemmKernels, gemm64: GemmKernels, vectorMath: VectorMathKernels) {
+  @inlinable public init(
+    gemm32: GemmKernels, gemm64: GemmKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
+    limits64: LimitKernels
+  ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
     self.vectorMath = vectorMath
+    self.limits32 = limits32
+    self.limits64 = limits64
   }
 }

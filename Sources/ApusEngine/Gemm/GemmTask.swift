@@ -27,7 +27,9 @@ extension GemmPlan {
     var b: UnsafeMutableRawPointer
   }
 
-  private var tileBytes: Int { (kernels.tileRows * kernels.tileColumns * size).roundedUp(to: 64) }
+  private var tileBytes: Int {
+    (max(kernels.tileRows, kernels.narrowTileRows) * kernels.tileColumns * size).roundedUp(to: 64)
+  }
   private var aBytes: Int {
     switch algorithm {
     case .dots, .update: (GemmBlocking.vectorBlock + kernels.lanes) * size

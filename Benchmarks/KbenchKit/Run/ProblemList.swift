@@ -1,0 +1,59 @@
+import Foundation
+
+/// The problems of a command line: strings, files of them (`@path`) and presets.
+public enum ProblemList {
+  /// In the order of the arguments, presets after them; the default preset where there is neither. Memory is checked
+  /// here, so that no run ends in the hands of the system's out-of-memory killer.
+  public static func read<F: Family>(
+    _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], machine: Machine = .current
+  ) throws(ProblemError) -> [any Problem] {
+    var texts: [(text: String, place: String)] = []
+    for argument in arguments {
+      if argument.hasPrefix("@") {
+        texts += try lines(path: String(argument.dropFirst()))
+      } else {
+        texts.append((argument, ""))
+      }
+    }
+    for name in presets.isEmpty && texts.isEmpty ? [F.presets[0].name] : presets {
+      guard let preset = F.presets.first(where: { $0.name == name }) else {
+        throw ProblemError("--preset \(name)", "presets are \(F.presets.map(\.name).joined(separator: ", "))")
+      }
+      texts += preset.problems.map { ($0, "") }
+    }
+    var problems: [any Problem] = []
+    for (text, place) in texts {
+      for type in types {
+        let problem: any Problem
+        do throws(ProblemError) {
+          problem = try F.problem(text, type: type)
+        } catch {
+          throw ProblemError(text, error.rule + place)
+        }
+        // A string that names its type is one problem, however many types are asked for.
+        if types.count > 1 && problems.contains(where: { $0.text == problem.text }) { continue }
+        if problem.footprint > 0.8 * Double(machine.memory) {
+          let gigabytes = fixed(problem.footprint * 1e-9, 1)
+          throw ProblemError(text, "its operands take \(gigabytes) GB, above 80 % of this machine's memory" + place)
+        }
+        problems.append(problem)
+      }
+    }
+    return problems
+  }
+
+  /// One problem a line; `#` starts a comment.
+  static func lines(path: String) throws(ProblemError) -> [(text: String, place: String)] {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw ProblemError("@\(path)", "the file cannot be read")
+    }
+    let text = String(decoding: data, as: UTF8.self)
+    var result: [(text: String, place: String)] = []
+    for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+      let problem = line.prefix { $0 != "#" }.trimmingCharacters(in: .whitespacesAndNewlines)
+      if !problem.isEmpty { result.append((problem, " (line \(number + 1) of \(path))")) }
+    }
+    if result.isEmpty { throw ProblemError("@\(path)", "the file has no problem in it") }
+    return result
+  }
+}
