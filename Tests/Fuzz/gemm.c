@@ -149,9 +149,9 @@ static int64_t bytes_of(const apus_gemm_desc *d, int across, int64_t ld, int64_t
 static void run_plan(const apus_context *context, const apus_gemm_desc *d, apus_gemm_plan *plan) {
   int across_c = d->order == APUS_COL_MAJOR, pointers = d->batch_kind == APUS_BATCH_POINTERS;
   int packs_a = (d->flags & APUS_GEMM_PACKED_A) != 0, packs_b = (d->flags & APUS_GEMM_PACKED_B) != 0;
-  /* A packed operand is one matrix, whatever the leading dimension and stride in the plan. */
+  /* A packed operand is one matrix, whatever the leading dimension, stride and batch in the plan. */
   apus_gemm_desc shared = *d;
-  shared.batch = d->batch > 0;
+  shared.batch = 1;
   int64_t ld_a = packs_a ? (lies_across(d->order, d->trans_a) ? d->m : d->k) + 1 : d->lda;
   int64_t ld_b = packs_b ? (lies_across(d->order, d->trans_b) ? d->k : d->n) + 1 : d->ldb;
   int64_t bytes[] = {
