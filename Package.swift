@@ -55,7 +55,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CApus", path: "include"),
-    .target(name: "ApusShims", cSettings: portableC),
+    // Hidden, or the version script's apus_* would export them from the shipped library.
+    .target(name: "ApusShims", cSettings: portableC + [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ApusKernelInterface", swiftSettings: warningsAreErrors),
   ] + kernelTargets + [
     .target(
