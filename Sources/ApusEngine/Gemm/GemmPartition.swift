@@ -22,7 +22,7 @@ struct GemmWork {
   }
 
   /// Whether a second thread would cost more than it brings.
-  var isBelowBreakEven: Bool { nanoseconds < 1500 }
+  var isBelowBreakEven: Bool { nanoseconds < Double(ExecutionContext.breakEvenNanoseconds) }
 }
 
 extension GemmPlan {
@@ -45,8 +45,8 @@ extension GemmPlan {
   }
 
   /// Threads that pay: none but the caller's for work below the break-even of a region.
-  func usefulThreads(_ threads: Int) -> Int {
-    threads == 1 || GemmWork(descriptor, kernels).isBelowBreakEven ? 1 : threads
+  func usefulThreads(_ context: ExecutionContext) -> Int {
+    context.threads == 1 || GemmWork(descriptor, kernels).isBelowBreakEven ? 1 : context.effectiveThreads
   }
 
   /// The grid for a number of threads: the one whose largest part, with what it packs, takes least.

@@ -38,8 +38,21 @@ extension GemmPlan {
   /// operand of another plan, `.outOfMemory` where the system refuses a packing buffer; nothing is written then.
   public func run(context: ExecutionContext, _ arguments: GemmArguments) throws(ApusError) {
     if runDirectly(arguments.alpha, arguments.a, arguments.b, arguments.beta, arguments.c) { return }
+    let start = !apus_verbose_is_off() && Verbose.isOn ? ContinuousClock.now : nil
+    try runIndirectly(context: context, arguments)
+    if let start { Verbose.emit(record("run", context, Verbose.microseconds(since: start))) }
+  }
+
+  func record(_ event: StaticString, _ context: ExecutionContext, _ microseconds: Double) -> Verbose.Record {
+    Verbose.Record(
+      event: event, operation: "gemm", problem: problemString, description: description,
+      instructionSet: instructionSet, backend: context.backend, threads: threadsUsed(context: context),
+      microseconds: microseconds)
+  }
+
+  private func runIndirectly(context: ExecutionContext, _ arguments: GemmArguments) throws(ApusError) {
     guard let task = try prepare(arguments) else { return }
-    let threads = usefulThreads(context.threads)
+    let threads = usefulThreads(context)
     let partition = partition(threads: threads)
     let tasks = min(threads, partition.count)
     let needed = scratchBytes(partition, tasks)
@@ -74,7 +87,9 @@ extension GemmPlan {
   public func runDirectly(
     _ alpha: Double, _ a: UnsafeRawPointer?, _ b: UnsafeRawPointer?, _ beta: Double, _ c: UnsafeMutableRawPointer?
   ) -> Bool {
-    guard let direct, alpha == 1, let a, let b, let c, beta == 0 || beta == 1 else { return false }
+    guard let direct, alpha == 1, let a, let b, let c, beta == 0 || beta == 1, apus_verbose_is_off() else {
+      return false
+    }
     let shape = UnsafeRawPointer(beta == 0 ? direct.overwriting : direct.accumulating)
     direct.kernel(shape, isSwapped ? b : a, isSwapped ? a : b, c)
     return true
@@ -82,14 +97,14 @@ extension GemmPlan {
 
   /// Bytes of scratch that a run with this context takes.
   public func scratchBytes(context: ExecutionContext) -> Int {
-    let threads = usefulThreads(context.threads)
+    let threads = usefulThreads(context)
     let partition = partition(threads: threads)
     return scratchBytes(partition, min(threads, partition.count))
   }
 
   /// Threads that a run with this context uses at most.
   public func threadsUsed(context: ExecutionContext) -> Int {
-    let threads = usefulThreads(context.threads)
+    let threads = usefulThreads(context)
     return max(1, min(threads, partition(threads: threads).count))
   }
 

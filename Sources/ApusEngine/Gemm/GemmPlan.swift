@@ -25,6 +25,7 @@ public final class GemmPlan: Sendable {
   /// Validates and plans; allocates the plan alone. Throws `.invalidArgument` where a rule of `GemmDescriptor` is broken,
   /// `.unsupported` for a reserved data type.
   public init(_ descriptor: GemmDescriptor, context: ExecutionContext) throws(ApusError) {
+    let start = Verbose.isOn ? ContinuousClock.now : nil
     try descriptor.validate()
     self.descriptor = descriptor
     instructionSet = context.instructionSet
@@ -40,6 +41,7 @@ public final class GemmPlan: Sendable {
     kBlocks = BalancedSplit(problem.k, atMost: kernels.kBlock)
     paddedColumns = problem.n.roundedUp(to: kernels.tileColumns)
     direct = GemmDirectForm(descriptor, problem, algorithm, kernels, rowTiles)
+    if let start { Verbose.emit(record("plan", context, Verbose.microseconds(since: start))) }
   }
 
   deinit { direct?.free() }

@@ -13,5 +13,9 @@ public enum Memory {
     return p
   }
 
+  /// Ends memory that `allocate` gave; nil is legal.
   public static func free(_ p: UnsafeMutableRawPointer?) { apus_free(p) }
+
+  /// Returns every thread's packing buffer that no running call is using.
+  public static func trim() { apus_buffers_trim() }
 }

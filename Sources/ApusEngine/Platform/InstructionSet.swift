@@ -8,13 +8,16 @@ public enum InstructionSet: Int32, CaseIterable, Sendable, Comparable {
   case avx512 = 3
 
   /// As `APUS_ISA` takes it.
-  public var name: String {
+  public var staticName: StaticString {
     switch self {
     case .baseline: "baseline"
     case .avx2: "avx2"
     case .avx512: "avx512"
     }
   }
+
+  /// `staticName` as a String.
+  public var name: String { "\(staticName)" }
 
   /// Whether `a` offers less than `b`.
   public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }

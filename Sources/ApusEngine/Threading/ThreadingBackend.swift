@@ -10,7 +10,7 @@ public enum ThreadingBackend: Int32, CaseIterable, Sendable {
   case serial = 4
 
   /// As `APUS_BACKEND` takes it.
-  public var name: String {
+  public var staticName: StaticString {
     switch self {
     case .dispatch: "dispatch"
     case .openmp: "openmp"
@@ -18,4 +18,7 @@ public enum ThreadingBackend: Int32, CaseIterable, Sendable {
     case .serial: "serial"
     }
   }
+
+  /// `staticName` as a String.
+  public var name: String { "\(staticName)" }
 }

@@ -7,3 +7,4 @@
 #include "ApusPlatform.h"
 #include "ApusThreads.h"
 #include "ApusOpenMP.h"
+#include "ApusVerbose.h"
