@@ -9,7 +9,7 @@ internal import ApusEngine
 /// A plan is made once and run many times. Making it checks every argument and chooses the algorithm. It is immutable: any
 /// number of threads may run it at once. NaN and infinity propagate; the rounding mode and the handling of denormals are
 /// the caller's. Within an instruction set a result has the same bits for any number of threads, any back end and any
-/// alignment, packed or not.
+/// alignment, with scratch or without.
 ///
 ///     let layer = try Gemm<Float>(m: batch, n: outputs, k: inputs, transposeB: true, bias: .byColumn, activation: .relu)
 ///     try layer.run(x, weights, into: &y, bias: biases.span)
