@@ -24,7 +24,9 @@
   public var bIsPadded: Bool
   /// C += tile rather than C = tile.
   public var accumulate: Bool
-  /// Every step asks for the line so many elements after its row of B; 0 where there is nothing to come.
+  /// The sums go on from what lies in C rather than from zero, so that a chain may be cut anywhere.
+  public var continues = false
+  /// Every step asks for what lies so many elements after its row of B; 0 where there is nothing to come.
   public var bPrefetch = 0
 
   @inlinable public init(
@@ -100,6 +102,10 @@
   public var output: GemmOutput
   /// Room for one tile, for outputs that are neither plain overwriting nor plain accumulation.
   public var tileBuffer: UnsafeMutableRawPointer?
+  /// The sums go on from what lies in C; for an output that plainly overwrites.
+  public var continues = false
+  /// Distance in elements from the first row of an unpacked B to the rows that the next call uses; 0 for none.
+  public var bNext = 0
 
   @inlinable public init(
     tiles: BalancedSplit, n: Int, k: Int, aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int,

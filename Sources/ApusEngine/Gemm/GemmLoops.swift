@@ -9,6 +9,7 @@ extension GemmPlan {
     packA: Bool, packB: Bool
   ) {
     guard let a = task.a, let b = task.b, !rows.isEmpty else { return }
+    if streams { return stream(task, a, b, columns, buffers, packA: packA) }
     var column = columns.lowerBound
     while column < columns.upperBound {
       let end = packB ? min(column + blocking.columnsPerBlock, columns.upperBound) : columns.upperBound
@@ -28,7 +29,7 @@ extension GemmPlan {
         }
         var tile = rows.lowerBound
         while tile < rows.upperBound {
-          let tileEnd = packA ? min(tile + blocking.tilesPerBlock, rows.upperBound) : rows.upperBound
+          let tileEnd = min(tile + blocking.tilesPerBlock, rows.upperBound)
           var tiles = rowTiles.slice(tile..<tileEnd)
           let row = rowTiles.start(tile)
           let rowPanels: UnsafeRawPointer
@@ -44,8 +45,8 @@ extension GemmPlan {
           let output = output(task, step, of: steps, row: row, column: column)
           var block = GemmBlockShape(
             tiles: tiles, n: end - column, k: k, aRowStride: problem.aRow, aStepStride: problem.aStep,
-            bStepStride: problem.bStep, cRowStride: task.cRow, panelColumns: panelColumns, aIsPacked: packA || problem.aIsPacked,
-            bIsPacked: packB || problem.bIsPacked, output: output,
+            bStepStride: problem.bStep, cRowStride: task.cRow, panelColumns: panelColumns,
+            aIsPacked: packA || problem.aIsPacked, bIsPacked: packB || problem.bIsPacked, output: output,
             tileBuffer: output.isOverwrite || output.isAccumulate ? nil : buffers.tile)
           kernels.block(
             &block, packA ? UnsafeRawPointer(buffers.a) : rowPanels, panels,
@@ -54,6 +55,44 @@ extension GemmPlan {
         }
       }
       column = end
+    }
+  }
+
+  /// One row of tiles: stretches of a few steps and many columns of B, so that B is read once and in long runs. The
+  /// chains of a block of k wait in a buffer from stretch to stretch; their bits are those of uncut chains.
+  private func stream(
+    _ task: GemmTask, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ columns: Range<Int>, _ buffers: TaskBuffers,
+    packA: Bool
+  ) {
+    var tiles = rowTiles
+    var column = columns.lowerBound
+    while column < columns.upperBound {
+      let count = min(GemmBlocking.streamColumns, columns.upperBound - column)
+      for step in 0..<kBlocks.count {
+        let k = kBlocks.length(step)
+        let kStart = kBlocks.start(step)
+        let rows = a + kStart * problem.aStep * size
+        if packA { kernels.packA(rows, &tiles, problem.m, k, problem.aRow, problem.aStep, buffers.a) }
+        var done = 0
+        while done < k {
+          let steps = min(GemmBlocking.streamSteps, k - done)
+          var block = GemmBlockShape(
+            tiles: tiles, n: count, k: steps, aRowStride: problem.aRow, aStepStride: problem.aStep,
+            bStepStride: problem.bStep, cRowStride: GemmBlocking.streamColumns, panelColumns: panelColumns,
+            aIsPacked: packA, bIsPacked: false, output: GemmOutput(), tileBuffer: nil)
+          block.continues = done > 0
+          block.bNext = kStart + done + steps < problem.k ? steps * problem.bStep : 0
+          let left = packA ? UnsafeRawPointer(buffers.a) : rows
+          let leftStep = packA ? problem.m : problem.aStep
+          let first = (kStart + done) * problem.bStep + column
+          kernels.block(&block, left + done * leftStep * size, b + first * size, buffers.b)
+          done += steps
+        }
+        var output = output(task, step, of: 0..<kBlocks.count, row: 0, column: column)
+        kernels.finish(
+          buffers.b, GemmBlocking.streamColumns, problem.m, count, task.c + column * size, task.cRow, &output)
+      }
+      column += count
     }
   }
 

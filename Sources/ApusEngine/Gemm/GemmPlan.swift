@@ -16,6 +16,8 @@ public final class GemmPlan: Sendable {
   /// Bytes of an element.
   let size: Int
   let rowTiles: BalancedSplit
+  /// See `GemmProblem.streams`.
+  let streams: Bool
   /// Columns of C that a tile covers at most.
   let panelColumns: Int
   let kBlocks: BalancedSplit
@@ -38,9 +40,9 @@ public final class GemmPlan: Sendable {
     size = descriptor.dataType.size
     blocking = GemmBlocking(kernels, elementSize: size)
     algorithm = problem.algorithm(kernels, isRowInvariant: descriptor.isRowInvariant, elementSize: size)
-    // One vector wide where C is, and where the rows then fit one tile, so that B is read once.
-    let fitsOneTile = problem.m > kernels.tileRows && problem.m <= kernels.narrowTileRows && !algorithm.packsB && !problem.bIsPacked
-    let isNarrow = (problem.n <= kernels.lanes || fitsOneTile) && !problem.aIsPacked
+    streams = problem.streams(kernels, algorithm, size: size)
+    // One vector wide where C is, and where only so the rows fit one tile.
+    let isNarrow = problem.n <= kernels.lanes && !problem.aIsPacked || streams && problem.m > kernels.tileRows
     panelColumns = isNarrow && !algorithm.packsB && !problem.bIsPacked ? kernels.lanes : kernels.tileColumns
     rowTiles = BalancedSplit(problem.m, atMost: isNarrow ? kernels.narrowTileRows : kernels.tileRows)
     kBlocks = BalancedSplit(problem.k, atMost: kernels.kBlock)
@@ -77,7 +79,7 @@ public final class GemmPlan: Sendable {
       switch algorithm {
       case .scale: "scale"
       case .blocked(let packA, let packB):
-        "blocked" + (packA ? ", packs A" : "") + (packB ? ", packs B" : "")
+        (streams ? "streamed" : "blocked") + (packA ? ", packs A" : "") + (packB ? ", packs B" : "")
           + (problem.aIsPacked ? ", packed A given" : "") + (problem.bIsPacked ? ", packed B given" : "")
       case .dots: "dot products"
       case .update: "row updates"
