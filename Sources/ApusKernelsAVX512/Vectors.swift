@@ -22,9 +22,9 @@ extension SIMD16: KernelVector where Scalar == Float {
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x16(a) }
   @inline(__always) static func transpose(
-    _ s: UnsafePointer<Float>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Float>, _ ds: Int
+    _ s: UnsafePointer<Float>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Float>, _ ds: Int
   ) {
-    apus_transpose_f32x16(s, ss, rows, d, ds)
+    apus_transpose_f32x16(s, ss, rows, columns, d, ds)
   }
 }
 
@@ -43,9 +43,9 @@ extension SIMD4: KernelVector where Scalar == Double {
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x4(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x4(a) }
   @inline(__always) static func transpose(
-    _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
+    _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
   ) {
-    apus_transpose_f64x4(s, ss, rows, d, ds)
+    apus_transpose_f64x4(s, ss, rows, columns, d, ds)
   }
 }
 
@@ -91,16 +91,16 @@ extension SIMD8: KernelVector where Scalar: KernelScalar {
       : unsafeBitCast(apus_sum_f64x8(a.doubles), to: Scalar.self)
   }
   @inline(__always) static func transpose(
-    _ s: UnsafePointer<Scalar>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Scalar>, _ ds: Int
+    _ s: UnsafePointer<Scalar>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Scalar>, _ ds: Int
   ) {
     let s = UnsafeRawPointer(s)
     let d = UnsafeMutableRawPointer(d)
     if isFloat {
       apus_transpose_f32x8(
-        s.assumingMemoryBound(to: Float.self), ss, rows, d.assumingMemoryBound(to: Float.self), ds)
+        s.assumingMemoryBound(to: Float.self), ss, rows, columns, d.assumingMemoryBound(to: Float.self), ds)
     } else {
       apus_transpose_f64x8(
-        s.assumingMemoryBound(to: Double.self), ss, rows, d.assumingMemoryBound(to: Double.self), ds)
+        s.assumingMemoryBound(to: Double.self), ss, rows, columns, d.assumingMemoryBound(to: Double.self), ds)
     }
   }
 }

@@ -22,9 +22,9 @@ extension SIMD4: KernelVector where Scalar == Float {
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x4(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x4(a) }
   @inline(__always) static func transpose(
-    _ s: UnsafePointer<Float>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Float>, _ ds: Int
+    _ s: UnsafePointer<Float>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Float>, _ ds: Int
   ) {
-    apus_transpose_f32x4(s, ss, rows, d, ds)
+    apus_transpose_f32x4(s, ss, rows, columns, d, ds)
   }
 }
 
@@ -43,8 +43,8 @@ extension SIMD2: KernelVector where Scalar == Double {
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x2(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x2(a) }
   @inline(__always) static func transpose(
-    _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
+    _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
   ) {
-    apus_transpose_f64x2(s, ss, rows, d, ds)
+    apus_transpose_f64x2(s, ss, rows, columns, d, ds)
   }
 }

@@ -7,6 +7,8 @@ struct GemmDirectForm: Sendable {
   @usableFromInline typealias Kernel =
     @convention(c) (UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
   @usableFromInline let kernel: Kernel
+  /// Bytes of a turned B, which goes through the thread's buffer; 0 where B is used as it lies.
+  @usableFromInline let packedBytes: Int
   /// The kernel's shape for C = A B and for C += A B. Written here and never again.
   @usableFromInline nonisolated(unsafe) let overwriting: UnsafeMutableRawPointer
   @usableFromInline nonisolated(unsafe) let accumulating: UnsafeMutableRawPointer
@@ -16,14 +18,21 @@ struct GemmDirectForm: Sendable {
     _ descriptor: GemmDescriptor, _ problem: GemmProblem, _ algorithm: GemmAlgorithm, _ kernels: GemmKernels,
     _ rowTiles: BalancedSplit, _ panelColumns: Int
   ) {
-    guard descriptor.isPlainAndSmall(kernels), algorithm == .blocked(packA: false, packB: false),
-      !problem.aIsPacked, !problem.bIsPacked, problem.k <= kernels.kBlock
+    guard descriptor.isPlainAndSmall(kernels), !problem.aIsPacked, !problem.bIsPacked, problem.k <= kernels.kBlock
     else { return nil }
+    switch algorithm {
+    case .blocked(packA: false, packB: false): packedBytes = 0
+    case .blocked(packA: _, packB: true):
+      packedBytes = problem.k * problem.n.roundedUp(to: kernels.tileColumns) * descriptor.dataType.size
+    default: return nil
+    }
+    let bIsPacked = packedBytes > 0
+    let bStep = bIsPacked ? kernels.tileColumns : problem.bStep
     if rowTiles.count == 1 && problem.n <= panelColumns {
       kernel = kernels.tile
       let shape = GemmTileShape(
-        aRowStride: problem.aRow, aStepStride: problem.aStep, bStepStride: problem.bStep, cRowStride: problem.cRow,
-        k: problem.k, rows: problem.m, columns: problem.n, bIsPadded: false, accumulate: false)
+        aRowStride: problem.aRow, aStepStride: problem.aStep, bStepStride: bStep, cRowStride: problem.cRow,
+        k: problem.k, rows: problem.m, columns: problem.n, bIsPadded: bIsPacked, accumulate: false)
       overwriting = Self.copy(shape)
       var second = shape
       second.accumulate = true
@@ -32,7 +41,7 @@ struct GemmDirectForm: Sendable {
       kernel = kernels.block
       let shape = GemmBlockShape(
         tiles: rowTiles, n: problem.n, k: problem.k, aRowStride: problem.aRow, aStepStride: problem.aStep,
-        bStepStride: problem.bStep, cRowStride: problem.cRow, panelColumns: panelColumns, aIsPacked: false, bIsPacked: false, output: GemmOutput(),
+        bStepStride: bStep, cRowStride: problem.cRow, panelColumns: panelColumns, aIsPacked: false, bIsPacked: bIsPacked, output: GemmOutput(),
         tileBuffer: nil)
       overwriting = Self.copy(shape)
       var second = shape

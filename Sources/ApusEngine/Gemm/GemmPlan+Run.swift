@@ -91,7 +91,21 @@ extension GemmPlan {
       return false
     }
     let shape = UnsafeRawPointer(beta == 0 ? direct.overwriting : direct.accumulating)
+    if direct.packedBytes > 0 { return turnAndRun(direct, shape, isSwapped ? b : a, isSwapped ? a : b, c) }
     direct.kernel(shape, isSwapped ? b : a, isSwapped ? a : b, c)
+    return true
+  }
+
+  /// The direct form whose B goes through the thread's buffer; false where that is refused.
+  @usableFromInline @inline(never)
+  func turnAndRun(
+    _ direct: GemmDirectForm, _ shape: UnsafeRawPointer, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer,
+    _ c: UnsafeMutableRawPointer
+  ) -> Bool {
+    guard let buffer = apus_buffer_take(direct.packedBytes) else { return false }
+    kernels.packB(b, problem.k, problem.n, problem.bStep, problem.bColumn, buffer)
+    direct.kernel(shape, a, buffer, c)
+    apus_buffer_give_back()
     return true
   }
 

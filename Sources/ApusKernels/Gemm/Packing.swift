@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 /// Packs A's row tiles one after the other, each as `[k][rows of the tile]`.
 ///
@@ -52,28 +53,27 @@ private func transposeSteps<V: KernelVector>(
   _ to: UnsafeMutablePointer<V.Scalar>, _ width: Int, _: V.Type
 ) {
   let groups = (count + V.lanes - 1) / V.lanes
-  if k < V.lanes {
-    for step in 0..<k {
-      for i in 0..<count { to[step &* width + i] = from[i &* rowStride + step] }
-    }
-    return
-  }
+  let together = min(k, V.lanes)
   var step = 0
   while step < k {
-    if step + V.lanes > k { step = k - V.lanes }
+    if step + together > k { step = k - together }
     var group = groups - 1
     while group >= 0 {
       let row = group &* V.lanes
       let p = from + row &* rowStride + step
       let q = to + step &* width + row
       if row + V.lanes <= readable {
-        V.transpose(p, rowStride, rows: V.lanes, q, width)
+        // A row is read a line at a time, far from the last one: the hardware loses so many streams.
+        for i in 0..<V.lanes { apus_prefetch(p + (i &* rowStride &+ 4 &* V.lanes)) }
+      }
+      if row + V.lanes <= readable {
+        V.transpose(p, rowStride, rows: V.lanes, columns: together, q, width)
       } else {
-        V.transpose(p, rowStride, rows: readable - row, q, width)
+        V.transpose(p, rowStride, rows: readable - row, columns: together, q, width)
       }
       group -= 1
     }
-    step += V.lanes
+    step += together
   }
 }
 

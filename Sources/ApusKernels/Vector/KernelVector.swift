@@ -18,9 +18,9 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   /// The sum of all lanes, by halves.
   static func sum(_ a: Self) -> Scalar
   /// Transposes a lanes x lanes block in registers. Reads only the first `rows` rows, the last of which stands in for
-  /// those that are missing.
+  /// those that are missing, and of them the first `columns` elements; writes `columns` whole rows.
   static func transpose(
-    _ s: UnsafePointer<Scalar>, _ ss: Int, rows: Int, _ d: UnsafeMutablePointer<Scalar>, _ ds: Int
+    _ s: UnsafePointer<Scalar>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Scalar>, _ ds: Int
   )
 }
 

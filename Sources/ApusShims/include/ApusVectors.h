@@ -114,7 +114,8 @@ APUS_INLINE double apus_sum_f64x8(apus_f64x8 a) { return apus_sum_f64x4(a.lo + a
 #endif
 
 // Transposition of a lanes x lanes block: row i of the source starts at s + i * ss, row j of the result at d + j * ds
-// (strides in elements). Only `rows` rows are read (1 <= rows <= lanes); the last one stands in for those that are missing.
+// (strides in elements). Only `rows` rows and `columns` columns are read (1 to lanes each), and `columns` rows written;
+// the last row stands in for those that are missing.
 // Each stage exchanges blocks of 1, 2, 4, 8 lanes between two rows.
 #define APUS_LOW_2_1 0, 2
 #define APUS_HIGH_2_1 1, 3
@@ -148,12 +149,20 @@ APUS_INLINE double apus_sum_f64x8(apus_f64x8 a) { return apus_sum_f64x4(a.lo + a
 #define APUS_STAGES_8(R) APUS_STAGE(R, 8, 1) APUS_STAGE(R, 8, 2) APUS_STAGE(R, 8, 4)
 #define APUS_STAGES_16(R) APUS_STAGE(R, 16, 1) APUS_STAGE(R, 16, 2) APUS_STAGE(R, 16, 4) APUS_STAGE(R, 16, 8)
 #define APUS_TRANSPOSE(T, V, N, S)                                                                                     \
-  APUS_INLINE void apus_transpose_##S(const T *s, ptrdiff_t ss, ptrdiff_t rows, T *d, ptrdiff_t ds) {                  \
+  APUS_INLINE void apus_transpose_##S(const T *s, ptrdiff_t ss, ptrdiff_t rows, ptrdiff_t columns, T *d,               \
+                                      ptrdiff_t ds) {                                                                  \
     V r[N];                                                                                                            \
-    _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++)                                                         \
-        memcpy(&r[i], s + (i < rows ? i : rows - 1) * ss, sizeof r[i]);                                                \
+    if (columns == N) {                                                                                                \
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++)                                                   \
+          memcpy(&r[i], s + (i < rows ? i : rows - 1) * ss, sizeof r[i]);                                              \
+    } else {                                                                                                           \
+      _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++) r[i] =                                            \
+          apus_load_first_##S(s + (i < rows ? i : rows - 1) * ss, columns);                                            \
+    }                                                                                                                  \
     APUS_STAGES_##N(r)                                                                                                 \
-    _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++) memcpy(d + i * ds, &r[i], sizeof r[i]);             \
+    _Pragma("clang loop unroll(full)") for (int i = 0; i < N; i++) {                                                   \
+      if (i < columns) memcpy(d + i * ds, &r[i], sizeof r[i]);                                                         \
+    }                                                                                                                  \
   }
 APUS_TRANSPOSE(float, apus_f32x4, 4, f32x4)
 APUS_TRANSPOSE(double, apus_f64x2, 2, f64x2)
