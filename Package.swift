@@ -55,7 +55,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CApus", path: "include"),
-    .target(name: "ApusShims", cSettings: portableC),
+    // Hidden, or the version script's apus_* would export them from the shipped library.
+    .target(name: "ApusShims", cSettings: portableC + [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ApusKernelInterface", swiftSettings: warningsAreErrors),
   ] + kernelTargets + [
     .target(
@@ -79,6 +80,12 @@ let package = Package(
         ])
       ]),
     .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "gemm-c", dependencies: ["ApusABI"], path: "Sources/Examples/gemm-c",
+      cSettings: [.headerSearchPath("../../../include")]),
+    .executableTarget(
+      name: "gemm-swift", dependencies: ["Apus"], path: "Sources/Examples/gemm-swift",
+      swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
       name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
@@ -107,6 +114,9 @@ let package = Package(
       name: "ApusKernelTests",
       dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
       swiftSettings: warningsAreErrors),
+    .testTarget(name: "ApusTests", dependencies: ["Apus"], swiftSettings: warningsAreErrors),
+    // Compiles and runs what README.md shows.
+    .testTarget(name: "ReadmeTests", swiftSettings: warningsAreErrors),
     .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]

@@ -14,6 +14,16 @@ enum GemmAlgorithm: Sendable, Equatable {
   case splitK(chunks: Int, packA: Bool, packB: Bool)
 }
 
+extension GemmAlgorithm {
+  /// Whether B is copied into panels.
+  var packsB: Bool {
+    switch self {
+    case .blocked(packA: _, packB: true), .splitK(chunks: _, packA: _, packB: true): true
+    default: false
+    }
+  }
+}
+
 /// Block sizes: constants of set and type, so that buffers are bounded whatever the problem.
 struct GemmBlocking: Sendable {
   /// Rows of C whose A is packed at a time, in tiles: half of a 1 MB second-level cache at most.

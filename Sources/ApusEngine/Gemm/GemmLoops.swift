@@ -44,7 +44,7 @@ extension GemmPlan {
           let output = output(task, step, of: steps, row: row, column: column)
           var block = GemmBlockShape(
             tiles: tiles, n: end - column, k: k, aRowStride: problem.aRow, aStepStride: problem.aStep,
-            bStepStride: problem.bStep, cRowStride: task.cRow, aIsPacked: packA || problem.aIsPacked,
+            bStepStride: problem.bStep, cRowStride: task.cRow, panelColumns: panelColumns, aIsPacked: packA || problem.aIsPacked,
             bIsPacked: packB || problem.bIsPacked, output: output,
             tileBuffer: output.isOverwrite || output.isAccumulate ? nil : buffers.tile)
           kernels.block(
