@@ -132,7 +132,8 @@ struct BrokenRule: Sendable, CustomStringConvertible {
     let context = try setting.context()
     let most = Int.max / type.size
     let shapes: [(Int, Int, Int)] = [
-      (1, most, 1), (most, 1, 1), (1, 1, most), (1, most, 0), (most, 1, 0), (0, most, 0), (0, 0, most), (0, 5, most / 5),
+      (1, most, 1), (most, 1, 1), (1, 1, most), (1, most, 0), (most, 1, 0), (0, most, 0), (0, 0, most),
+      (0, 5, most / 5),
       (1 << 30, 1 << 28, 1), (1, most / 40, 40), (40, most / 40, 1), (most / 40, 40, 1), (40, 40, most / 40),
     ]
     for (m, n, k) in shapes {
@@ -151,7 +152,9 @@ struct BrokenRule: Sendable, CustomStringConvertible {
   @Test(arguments: InstructionSet.available, gemmTypes)
   func leadingDimensionOfOneLine(_ set: InstructionSet, _ type: DataType) throws {
     let context = try ExecutionContext(instructionSet: set, threads: 2)
-    for (m, n, k) in [(1, 70, 1), (70, 1, 1), (1, 1, 1), (1, 1, 70), (70, 70, 1), (1, 70, 70), (70, 1, 70), (9, 1, 5000)] {
+    for (m, n, k) in [
+      (1, 70, 1), (70, 1, 1), (1, 1, 1), (1, 1, 70), (70, 70, 1), (1, 70, 70), (70, 1, 70), (9, 1, 5000),
+    ] {
       for d in allLayouts(type, m, n, k) {
         for field in [\GemmDescriptor.lda, \.ldb, \.ldc] {
           var odd = d

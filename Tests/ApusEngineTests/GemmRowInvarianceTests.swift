@@ -15,7 +15,8 @@ import Testing
   func rowsStandAlone(_ set: InstructionSet, _ type: DataType) throws {
     let kBlock = set.gemmKernels(type).kBlock
     let shapes = [
-      (1, 1), (1, 37), (1, kBlock + 9), (1, 5003), (2, 64), (3, 5001), (17, 7), (33, kBlock + 1), (70, 40), (5, 3 * kBlock),
+      (1, 1), (1, 37), (1, kBlock + 9), (1, 5003), (2, 64), (3, 5001), (17, 7), (33, kBlock + 1), (70, 40),
+      (5, 3 * kBlock),
     ]
     for (n, k) in shapes {
       for (turn, layout) in allLayouts(type, 300, n, k).enumerated() {

@@ -48,7 +48,9 @@ import Testing
 
   /// A dimension of one element may have any stride; the plan must accept what comes out.
   @Test func sizesOfOneAndZero() throws {
-    for (m, n, k) in [(1, 5, 6), (4, 1, 6), (4, 5, 1), (1, 1, 6), (1, 5, 1), (4, 1, 1), (1, 1, 1), (0, 5, 6), (4, 5, 0)] {
+    for (m, n, k) in [
+      (1, 5, 6), (4, 1, 6), (4, 5, 1), (1, 1, 6), (1, 5, 1), (4, 1, 1), (1, 1, 1), (0, 5, 6), (4, 5, 0),
+    ] {
       for stride in [0, 1, 3, 100] {
         func views(_ rows: Int, _ columns: Int) throws -> [TensorDescriptor] {
           [

@@ -19,7 +19,8 @@ import Testing
         for k in [0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17] {
           let d = allLayouts(type, m, n, k)[turn % 8]
           turn += 1
-          let trial = GemmTrial(d, alpha: random.pick([1, -1, 0.75]), beta: random.pick([0, 1, -0.5]), seed: random.next())
+          let trial = GemmTrial(
+            d, alpha: random.pick([1, -1, 0.75]), beta: random.pick([0, 1, -0.5]), seed: random.next())
           let outcome = try trial.run(contexts[turn % contexts.count])
           if let objection = trial.objection(to: outcome) { Issue.record("\(objection)") }
         }
@@ -125,7 +126,8 @@ import Testing
         d.strideResidual = d.strideC
         d.bias = turn % 3 == 0 ? .byRow : .none
         d.activation = turn % 2 == 0 ? .relu : .identity
-        let trial = GemmTrial(d, alpha: 0.5, beta: turn % 3 == 0 ? 0 : 2, seed: sampler.random.next(), residualIsC: true)
+        let trial = GemmTrial(
+          d, alpha: 0.5, beta: turn % 3 == 0 ? 0 : 2, seed: sampler.random.next(), residualIsC: true)
         let outcome = try trial.run(contexts[turn % contexts.count])
         if let objection = trial.objection(to: outcome) { Issue.record("\(objection)") }
       }

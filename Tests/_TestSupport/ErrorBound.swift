@@ -27,7 +27,9 @@ enum ErrorBound {
 
   /// After an activation of a number that strays by `linear`: the slope of the function times that, and 2 ulp of its own
   /// with one for each operation around it. ELU subtracts 1 from an exponential, so what it rounds is near 1.
-  static func activated(_ linear: Double, _ y: Double, _ activation: Activation, slope: Double, _ type: DataType) -> Double {
+  static func activated(_ linear: Double, _ y: Double, _ activation: Activation, slope: Double, _ type: DataType)
+    -> Double
+  {
     let own = roundings * type.epsilon * abs(y)
     switch activation {
     case .identity: return linear

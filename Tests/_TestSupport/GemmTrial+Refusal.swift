@@ -2,6 +2,7 @@ import ApusEngine
 
 /// A run that should have been refused was not, or wrote before it was.
 public struct UnexpectedSuccess: Error, CustomStringConvertible {
+  /// What happened instead.
   public let description: String
 }
 

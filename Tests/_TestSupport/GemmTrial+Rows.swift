@@ -34,7 +34,8 @@ extension GemmTrial {
       for j in 0..<descriptor.n {
         let (x, y) = (element(outcome, i, j), whole.element(all, first + i, j))
         if x.bitPattern != y.bitPattern {
-          return "\(self): row \(first + i), column \(j) is \(x) among \(descriptor.m) rows, \(y) among \(whole.descriptor.m)"
+          return
+            "\(self): row \(first + i), column \(j) is \(x) among \(descriptor.m) rows, \(y) among \(whole.descriptor.m)"
         }
       }
     }

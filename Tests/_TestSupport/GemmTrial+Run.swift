@@ -36,7 +36,9 @@ extension GemmTrial {
     }
     var arguments = GemmArguments()
     var packed: [(name: String, memory: TestMemory)] = []
-    func operand(_ name: String, _ which: GemmOperand, _ matrix: TestMatrix, _ isPacked: Bool) throws -> UnsafeRawPointer {
+    func operand(_ name: String, _ which: GemmOperand, _ matrix: TestMatrix, _ isPacked: Bool) throws
+      -> UnsafeRawPointer
+    {
       let source = input(name, matrix.memory)
       guard isPacked else { return source }
       let buffer = TestMemory(bytes: plan.packedBytes(which), placement)
@@ -134,7 +136,9 @@ extension GemmTrial {
 
   private func sameBits(_ x: TestMemory, _ y: TestMemory, _ place: Int) -> Bool {
     descriptor.dataType == .float32
-      ? x.base.load(fromByteOffset: place * 4, as: UInt32.self) == y.base.load(fromByteOffset: place * 4, as: UInt32.self)
-      : x.base.load(fromByteOffset: place * 8, as: UInt64.self) == y.base.load(fromByteOffset: place * 8, as: UInt64.self)
+      ? x.base.load(fromByteOffset: place * 4, as: UInt32.self)
+        == y.base.load(fromByteOffset: place * 4, as: UInt32.self)
+      : x.base.load(fromByteOffset: place * 8, as: UInt64.self)
+        == y.base.load(fromByteOffset: place * 8, as: UInt64.self)
   }
 }

@@ -37,8 +37,11 @@ public enum GemmData: Sendable, CaseIterable { case a, b, c, bias, residual }
 ///
 /// Layouts are worked out here from the meaning of order and transposition, not with the engine's own code.
 public final class GemmTrial {
+  /// The problem.
   public let descriptor: GemmDescriptor
+  /// As given to the run: neither is rounded.
   public let alpha: Double
+  /// See `alpha`.
   public let beta: Double
   /// The residual is C itself.
   public let residualIsC: Bool
@@ -93,7 +96,6 @@ public final class GemmTrial {
     descriptor.order == .rowMajor ? c.index(matrix, i, j) : c.index(matrix, j, i)
   }
 
-  /// Element (i, j) of op(A), op(B), C or the residual; of the bias, element i.
   private func place(_ data: GemmData, _ matrix: Int, _ i: Int, _ j: Int) -> (UnsafeMutableRawPointer, Int) {
     switch data {
     case .a: (a.memory.base, indexA(matrix, i, j))
@@ -104,6 +106,7 @@ public final class GemmTrial {
     }
   }
 
+  /// An element by its place in op(A), op(B), C or the residual; of the bias, i counts. Set before the first comparison.
   public subscript(_ data: GemmData, _ i: Int, _ j: Int, matrix matrix: Int = 0) -> Double {
     get {
       let (p, index) = place(data, matrix, i, j)

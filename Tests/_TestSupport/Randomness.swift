@@ -4,8 +4,10 @@ import ApusEngine
 public struct Randomness: RandomNumberGenerator {
   private var state: UInt64
 
+  /// The same seed gives the same numbers.
   public init(seed: UInt64) { state = seed }
 
+  /// 64 random bits.
   public mutating func next() -> UInt64 {
     state &+= 0x9e37_79b9_7f4a_7c15
     var z = state
@@ -20,7 +22,9 @@ public struct Randomness: RandomNumberGenerator {
   public mutating func int(_ range: ClosedRange<Int>) -> Int {
     range.lowerBound + Int(next() % UInt64(range.count))
   }
+  /// True or false.
   public mutating func bool() -> Bool { next() & 1 == 1 }
+  /// One of the values, of which there is at least one.
   public mutating func pick<T>(_ values: [T]) -> T { values[int(0...values.count - 1)] }
 
   /// `count` numbers in -1..<1.

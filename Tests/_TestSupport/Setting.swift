@@ -3,18 +3,24 @@ import Dispatch
 
 /// Where a test runs: instruction set, back end and thread count.
 public struct Setting: Sendable, CustomStringConvertible {
+  /// Of the context and its plans.
   public let instructionSet: InstructionSet
+  /// Where threads come from.
   public let backend: ThreadingBackend
+  /// As asked for: a context may use fewer.
   public let threads: Int
 
+  /// Nothing is checked before `context()`.
   public init(_ instructionSet: InstructionSet, _ backend: ThreadingBackend, _ threads: Int) {
     self.instructionSet = instructionSet
     self.backend = backend
     self.threads = threads
   }
 
+  /// As tests are listed: "avx2, dispatch, 3".
   public var description: String { "\(instructionSet.name), \(backend.name), \(threads)" }
 
+  /// A new context; the host back end gets a parallel-for over Dispatch.
   public func context() throws -> ExecutionContext {
     if backend == .host {
       return try ExecutionContext(
@@ -31,6 +37,7 @@ public struct Setting: Sendable, CustomStringConvertible {
   /// Every instruction set with every back end and 1, 2 and 3 threads: more than a small machine has CPUs.
   public static let all: [Setting] = InstructionSet.available.flatMap { of($0) }
 
+  /// The settings of one instruction set.
   public static func of(_ set: InstructionSet) -> [Setting] {
     backends.flatMap { backend in
       (backend == .serial ? [1] : [1, 2, 3]).map { Setting(set, backend, $0) }

@@ -8,14 +8,16 @@
 
 /// A buffer on pages of its own between two pages that may not be touched: whoever strays ends the test process.
 public final class TestMemory {
+  /// How a buffer lies on its pages.
   public enum Placement: Sendable, Equatable, CustomStringConvertible {
-    /// So many bytes past the start of a page; what surrounds the buffer is checked by `surroundings`.
+    /// So many bytes past the start of a page; what surrounds the buffer is checked by `surroundingsAreIntact`.
     case offset(Int)
     /// The last byte lies against the guard page.
     case beforeGuard
     /// The first byte does.
     case afterGuard
 
+    /// For messages.
     public var description: String {
       switch self {
       case .offset(let bytes): "offset \(bytes)"
@@ -25,7 +27,9 @@ public final class TestMemory {
     }
   }
 
+  /// The first byte.
   public let base: UnsafeMutableRawPointer
+  /// Bytes.
   public let count: Int
   private let mapping: UnsafeMutableRawPointer
   private let mapped: Int
@@ -66,7 +70,8 @@ public final class TestMemory {
   /// Whether no byte of the pages but the buffer's own was written.
   var surroundingsAreIntact: Bool {
     let start = base - pages.baseAddress!
-    return pages[..<start].allSatisfy { $0 == Self.pattern } && pages[(start + count)...].allSatisfy { $0 == Self.pattern }
+    return pages[..<start].allSatisfy { $0 == Self.pattern }
+      && pages[(start + count)...].allSatisfy { $0 == Self.pattern }
   }
 
   func hasSameBytes(_ other: TestMemory) -> Bool { count == other.count && memcmp(base, other.base, count) == 0 }
