@@ -80,6 +80,12 @@ let package = Package(
         ])
       ]),
     .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "gemm-c", dependencies: ["ApusABI"], path: "Sources/Examples/gemm-c",
+      cSettings: [.headerSearchPath("../../../include")]),
+    .executableTarget(
+      name: "gemm-swift", dependencies: ["Apus"], path: "Sources/Examples/gemm-swift",
+      swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
       name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
@@ -94,20 +100,23 @@ let package = Package(
     .target(
       name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
       swiftSettings: warningsAreErrors + [
-        // References over millions of arguments.
-        .unsafeFlags(["-O"], .when(configuration: .debug))
+        // References over millions of arguments and products: without it they are what takes a test's time.
+        .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug))
       ]),
     // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
     .executableTarget(
       name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
       swiftSettings: warningsAreErrors),
     .testTarget(
-      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusShims", "ApusTestSupport"],
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusKernelInterface", "ApusShims", "ApusTestSupport"],
       swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusKernelTests",
       dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
       swiftSettings: warningsAreErrors),
+    .testTarget(name: "ApusTests", dependencies: ["Apus"], swiftSettings: warningsAreErrors),
+    // Compiles and runs what README.md shows.
+    .testTarget(name: "ReadmeTests", swiftSettings: warningsAreErrors),
     .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),
   ],
   swiftLanguageModes: [.v6]

@@ -24,6 +24,10 @@
   public var bIsPadded: Bool
   /// C += tile rather than C = tile.
   public var accumulate: Bool
+  /// The sums go on from what lies in C rather than from zero, so that a chain may be cut anywhere.
+  public var continues = false
+  /// Every step asks for what lies so many elements after its row of B; 0 where there is nothing to come.
+  public var bPrefetch = 0
 
   @inlinable public init(
     aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int, k: Int, rows: Int, columns: Int,
@@ -89,6 +93,8 @@
   /// Row stride of an unpacked B, whose columns are contiguous.
   public var bStepStride: Int
   public var cRowStride: Int
+  /// Columns that a tile has at most: the set's tile columns, or its lanes where the tiles are narrow.
+  public var panelColumns: Int
   /// A holds the tiles' panels one after the other, each `[k][rows of the tile]`.
   public var aIsPacked: Bool
   /// B holds panels of the set's tile columns, each `[k][tile columns]`, padded.
@@ -96,10 +102,14 @@
   public var output: GemmOutput
   /// Room for one tile, for outputs that are neither plain overwriting nor plain accumulation.
   public var tileBuffer: UnsafeMutableRawPointer?
+  /// The sums go on from what lies in C; for an output that plainly overwrites.
+  public var continues = false
+  /// Distance in elements from the first row of an unpacked B to the rows that the next call uses; 0 for none.
+  public var bNext = 0
 
   @inlinable public init(
     tiles: BalancedSplit, n: Int, k: Int, aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int,
-    aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput, tileBuffer: UnsafeMutableRawPointer?
+    panelColumns: Int, aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput, tileBuffer: UnsafeMutableRawPointer?
   ) {
     self.tiles = tiles
     self.n = n
@@ -108,6 +118,7 @@
     self.aStepStride = aStepStride
     self.bStepStride = bStepStride
     self.cRowStride = cRowStride
+    self.panelColumns = panelColumns
     self.aIsPacked = aIsPacked
     self.bIsPacked = bIsPacked
     self.output = output

@@ -14,6 +14,16 @@ enum GemmAlgorithm: Sendable, Equatable {
   case splitK(chunks: Int, packA: Bool, packB: Bool)
 }
 
+extension GemmAlgorithm {
+  /// Whether B is copied into panels.
+  var packsB: Bool {
+    switch self {
+    case .blocked(packA: _, packB: true), .splitK(chunks: _, packA: _, packB: true): true
+    default: false
+    }
+  }
+}
+
 /// Block sizes: constants of set and type, so that buffers are bounded whatever the problem.
 struct GemmBlocking: Sendable {
   /// Rows of C whose A is packed at a time, in tiles: half of a 1 MB second-level cache at most.
@@ -22,6 +32,10 @@ struct GemmBlocking: Sendable {
   let columnsPerBlock: Int
   /// Elements of the vector, and results, that a matrix-vector product keeps in the first-level cache.
   static let vectorBlock = 4096
+  /// Steps and columns of a stretch of B that is streamed: its rows' pages and lines are few enough for the first-level
+  /// TLB and for the sets of the second-level cache, whatever the distance between rows.
+  static let streamSteps = 64
+  static let streamColumns = 1024
   /// Steps of a chunk when k is split.
   static let chunkSteps = 2048
   static let chunksAtMost = 16
@@ -38,31 +52,39 @@ extension GemmProblem {
   func algorithm(_ kernels: GemmKernels, isRowInvariant: Bool, elementSize: Int) -> GemmAlgorithm {
     if k == 0 { return .scale }
     if !aIsPacked && !bIsPacked {
-      // Dot products add in another order than the tile, so they may depend on n alone, or on m alone.
-      if n == 1 && !aRunsAlongK { return .update }
-      if m == 1 && bRunsAlongColumns { return .update }
-      if n == 1 && !(isRowInvariant && isSwapped) { return .dots }
-      if m == 1 && !(isRowInvariant && !isSwapped) { return .dots }
+      // Updates add as the tile does, dot products do not: of a row-invariant problem the caller's n alone, which is m
+      // after a swap, decides whether there are any.
+      let dotsForColumn = n == 1 && aRunsAlongK && !(isRowInvariant && isSwapped)
+      let dotsForRow = m == 1 && !bRunsAlongColumns && !(isRowInvariant && !isSwapped)
+      if isRowInvariant && (dotsForColumn || dotsForRow) { return .dots }
+      if (n == 1 && !aRunsAlongK) || (m == 1 && bRunsAlongColumns) { return .update }
+      if dotsForColumn || dotsForRow { return .dots }
     }
     let tiles = m.dividedRoundingUp(by: kernels.tileRows)
     let panels = n.dividedRoundingUp(by: kernels.tileColumns)
     if !isRowInvariant && !aIsPacked && !bIsPacked && tiles * panels <= 8 && k >= 2 * GemmBlocking.chunkSteps {
       return .splitK(
         chunks: min(GemmBlocking.chunksAtMost, k / GemmBlocking.chunkSteps), packA: packingAPays(panels, elementSize),
-        packB: packingBPays(tiles, elementSize))
+        packB: packingBPays())
     }
     return .blocked(
-      packA: !aIsPacked && packingAPays(panels, elementSize), packB: !bIsPacked && packingBPays(tiles, elementSize))
+      packA: !aIsPacked && packingAPays(panels, elementSize), packB: !bIsPacked && packingBPays())
   }
 
-  /// Rows that are far apart meet in the same sets of the caches; copying them costs a share that falls with the columns.
+  /// Rows (of a transposed A, steps) whose distance is a multiple of a page's half meet in a few sets of the first-level
+  /// cache, and each step of a transposed A is a line of its own. Else A is best used as it lies.
   private func packingAPays(_ panels: Int, _ size: Int) -> Bool {
-    let stride = max(aRow, aStep) * size
-    return panels >= 8 || (panels >= 2 && stride % 2048 == 0)
+    if panels < 2 { return false }
+    return aRunsAlongK ? aRow * size >= 4096 && aRow * size % 2048 == 0 : aStep * size >= 1024
   }
 
-  private func packingBPays(_ tiles: Int, _ size: Int) -> Bool {
-    if !bRunsAlongColumns { return true }
-    return tiles >= 4 && !(k * n * size <= 64 << 10)
+  /// B must be turned if its rows are not contiguous. Else asking for the next panel in time does more than a copy.
+  private func packingBPays() -> Bool { !bRunsAlongColumns }
+
+  /// Whether the rows of C fit one tile and B is too large to stay near: then B is streamed through in short stretches.
+  func streams(_ kernels: GemmKernels, _ algorithm: GemmAlgorithm, size: Int) -> Bool {
+    guard case .blocked(packA: _, packB: false) = algorithm, !aIsPacked, !bIsPacked else { return false }
+    return m <= kernels.narrowTileRows && n >= 4 * kernels.tileColumns && k > GemmBlocking.streamSteps
+      && k * n * size >= 512 << 10
   }
 }

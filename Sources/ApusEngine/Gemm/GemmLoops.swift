@@ -9,6 +9,7 @@ extension GemmPlan {
     packA: Bool, packB: Bool
   ) {
     guard let a = task.a, let b = task.b, !rows.isEmpty else { return }
+    if streams { return stream(task, a, b, columns, buffers, packA: packA) }
     var column = columns.lowerBound
     while column < columns.upperBound {
       let end = packB ? min(column + blocking.columnsPerBlock, columns.upperBound) : columns.upperBound
@@ -28,7 +29,7 @@ extension GemmPlan {
         }
         var tile = rows.lowerBound
         while tile < rows.upperBound {
-          let tileEnd = packA ? min(tile + blocking.tilesPerBlock, rows.upperBound) : rows.upperBound
+          let tileEnd = min(tile + blocking.tilesPerBlock, rows.upperBound)
           var tiles = rowTiles.slice(tile..<tileEnd)
           let row = rowTiles.start(tile)
           let rowPanels: UnsafeRawPointer
@@ -44,8 +45,8 @@ extension GemmPlan {
           let output = output(task, step, of: steps, row: row, column: column)
           var block = GemmBlockShape(
             tiles: tiles, n: end - column, k: k, aRowStride: problem.aRow, aStepStride: problem.aStep,
-            bStepStride: problem.bStep, cRowStride: task.cRow, aIsPacked: packA || problem.aIsPacked,
-            bIsPacked: packB || problem.bIsPacked, output: output,
+            bStepStride: problem.bStep, cRowStride: task.cRow, panelColumns: panelColumns,
+            aIsPacked: packA || problem.aIsPacked, bIsPacked: packB || problem.bIsPacked, output: output,
             tileBuffer: output.isOverwrite || output.isAccumulate ? nil : buffers.tile)
           kernels.block(
             &block, packA ? UnsafeRawPointer(buffers.a) : rowPanels, panels,
@@ -57,7 +58,46 @@ extension GemmPlan {
     }
   }
 
-  /// What happens to the sums of one block of k: the first one scales C, the last one adds and activates.
+  /// One row of tiles: stretches of a few steps and many columns of B, so that B is read once and in long runs. The
+  /// chains of a block of k wait in a buffer from stretch to stretch; their bits are those of uncut chains.
+  private func stream(
+    _ task: GemmTask, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ columns: Range<Int>, _ buffers: TaskBuffers,
+    packA: Bool
+  ) {
+    var tiles = rowTiles
+    var column = columns.lowerBound
+    while column < columns.upperBound {
+      let count = min(GemmBlocking.streamColumns, columns.upperBound - column)
+      for step in 0..<kBlocks.count {
+        let k = kBlocks.length(step)
+        let kStart = kBlocks.start(step)
+        let rows = a + kStart * problem.aStep * size
+        if packA { kernels.packA(rows, &tiles, problem.m, k, problem.aRow, problem.aStep, buffers.a) }
+        var done = 0
+        while done < k {
+          let steps = min(GemmBlocking.streamSteps, k - done)
+          var block = GemmBlockShape(
+            tiles: tiles, n: count, k: steps, aRowStride: problem.aRow, aStepStride: problem.aStep,
+            bStepStride: problem.bStep, cRowStride: GemmBlocking.streamColumns, panelColumns: panelColumns,
+            aIsPacked: packA, bIsPacked: false, output: GemmOutput(), tileBuffer: nil)
+          block.continues = done > 0
+          block.bNext = kStart + done + steps < problem.k ? steps * problem.bStep : 0
+          let left = packA ? UnsafeRawPointer(buffers.a) : rows
+          let leftStep = packA ? problem.m : problem.aStep
+          let first = (kStart + done) * problem.bStep + column
+          kernels.block(&block, left + done * leftStep * size, b + first * size, buffers.b)
+          done += steps
+        }
+        var output = output(task, step, of: 0..<kBlocks.count, row: 0, column: column)
+        kernels.finish(
+          buffers.b, GemmBlocking.streamColumns, problem.m, count, task.c + column * size, task.cRow, &output)
+      }
+      column += count
+    }
+  }
+
+  /// What happens to the sums of one block of k: the first one scales C and adds the residual, which may be C itself;
+  /// the last one adds the bias and activates.
   private func output(_ task: GemmTask, _ step: Int, of steps: Range<Int>, row: Int, column: Int) -> GemmOutput {
     if steps.count == 1 && task.output.isPlain { return task.output }
     var output = GemmOutput()
@@ -68,6 +108,8 @@ extension GemmPlan {
       output.slope = task.output.slope
       output.bias = task.output.bias.map { $0 + (task.output.biasIsByRow ? row : column) * size }
       output.biasIsByRow = task.output.biasIsByRow
+    }
+    if step == steps.lowerBound {
       output.residual = task.output.residual.map { $0 + (row * task.output.residualRowStride + column) * size }
       output.residualRowStride = task.output.residualRowStride
     }
@@ -93,7 +135,7 @@ extension GemmPlan {
   /// The results `range` of a matrix-vector product, in stretches that stay in the first-level cache.
   func matrixVector(_ task: GemmTask, _ range: Range<Int>, _ buffers: TaskBuffers) {
     guard let a = task.a, let b = task.b else { return }
-    let isColumn = problem.n == 1 && (algorithm == .update ? !problem.aRunsAlongK : true)
+    let isColumn = problem.n == 1 && (algorithm == .update ? !problem.aRunsAlongK : problem.aRunsAlongK)
     // n = 1: y = A b; m = 1: y' = B' a'.
     let matrix = isColumn ? a : b
     let resultStride = isColumn ? problem.aRow : problem.bColumn
@@ -134,11 +176,13 @@ extension GemmPlan {
     var output = GemmOutput()
     output.alpha = full.alpha
     output.beta = isFirst ? full.beta : 1
+    if isFirst {
+      output.residual = full.residual.map { $0 + start * (isColumn ? problem.residualRow : 1) * size }
+      output.residualRowStride = full.residualRowStride
+    }
     if isLast {
       output.activation = full.activation
       output.slope = full.slope
-      output.residual = full.residual.map { $0 + start * (isColumn ? problem.residualRow : 1) * size }
-      output.residualRowStride = full.residualRowStride
       // The bias runs with the results, or is one number.
       let runs = full.biasIsByRow == isColumn
       output.bias = full.bias.map { runs ? $0 + start * size : $0 }

@@ -16,6 +16,10 @@ public final class GemmPlan: Sendable {
   /// Bytes of an element.
   let size: Int
   let rowTiles: BalancedSplit
+  /// See `GemmProblem.streams`.
+  let streams: Bool
+  /// Columns of C that a tile covers at most.
+  let panelColumns: Int
   let kBlocks: BalancedSplit
   /// Columns up to the next whole panel.
   let paddedColumns: Int
@@ -36,11 +40,14 @@ public final class GemmPlan: Sendable {
     size = descriptor.dataType.size
     blocking = GemmBlocking(kernels, elementSize: size)
     algorithm = problem.algorithm(kernels, isRowInvariant: descriptor.isRowInvariant, elementSize: size)
-    let isNarrow = problem.n <= kernels.lanes && !problem.aIsPacked
+    streams = problem.streams(kernels, algorithm, size: size)
+    // One vector wide where C is, and where only so the rows fit one tile.
+    let isNarrow = problem.n <= kernels.lanes && !problem.aIsPacked || streams && problem.m > kernels.tileRows
+    panelColumns = isNarrow && !algorithm.packsB && !problem.bIsPacked ? kernels.lanes : kernels.tileColumns
     rowTiles = BalancedSplit(problem.m, atMost: isNarrow ? kernels.narrowTileRows : kernels.tileRows)
     kBlocks = BalancedSplit(problem.k, atMost: kernels.kBlock)
     paddedColumns = problem.n.roundedUp(to: kernels.tileColumns)
-    direct = GemmDirectForm(descriptor, problem, algorithm, kernels, rowTiles)
+    direct = GemmDirectForm(descriptor, problem, algorithm, kernels, rowTiles, panelColumns)
     if let start { Verbose.emit(record("plan", context, Verbose.microseconds(since: start))) }
   }
 
@@ -72,7 +79,7 @@ public final class GemmPlan: Sendable {
       switch algorithm {
       case .scale: "scale"
       case .blocked(let packA, let packB):
-        "blocked" + (packA ? ", packs A" : "") + (packB ? ", packs B" : "")
+        (streams ? "streamed" : "blocked") + (packA ? ", packs A" : "") + (packB ? ", packs B" : "")
           + (problem.aIsPacked ? ", packed A given" : "") + (problem.bIsPacked ? ", packed B given" : "")
       case .dots: "dot products"
       case .update: "row updates"

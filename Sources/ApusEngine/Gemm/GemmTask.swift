@@ -43,6 +43,7 @@ extension GemmPlan {
     case .dots, .update: GemmBlocking.vectorBlock * size
     case .blocked(packA: _, packB: true), .splitK(chunks: _, packA: _, packB: true):
       min(blocking.columnsPerBlock, paddedColumns) * kBlocks.longest * size
+    case .blocked where streams: problem.m * GemmBlocking.streamColumns * size
     default: 0
     }
   }

@@ -9,7 +9,7 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
 ) where H.Scalar == V.Scalar {
   let n = shape.pointee.n
   let k = shape.pointee.k
-  let panel = TileShape.vectors * V.lanes
+  let panel = shape.pointee.panelColumns
   let tiles = shape.pointee.tiles
   let buffer = shape.pointee.tileBuffer?.assumingMemoryBound(to: V.Scalar.self)
   let aIsPacked = shape.pointee.aIsPacked
@@ -19,6 +19,7 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
     aRowStride: aIsPacked ? 1 : shape.pointee.aRowStride, aStepStride: shape.pointee.aStepStride,
     bStepStride: bIsPacked ? panel : shape.pointee.bStepStride, cRowStride: buffer == nil ? cStride : panel, k: k,
     rows: 0, columns: 0, bIsPadded: bIsPacked, accumulate: buffer == nil && shape.pointee.output.isAccumulate)
+  tile.continues = shape.pointee.continues
   let aRowDistance = aIsPacked ? k : shape.pointee.aRowStride
   let bColumnDistance = bIsPacked ? k : 1
   var column = 0
@@ -28,6 +29,7 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
     var row = 0
     for i in 0..<tiles.count {
       tile.rows = tiles.length(i)
+      tile.bPrefetch = i == 0 ? prefetchDistance(shape, column) : 0
       if aIsPacked { tile.aStepStride = tile.rows }
       let cTile = c + (row &* cStride &+ column)
       if let buffer {
@@ -40,6 +42,15 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
     }
     column &+= panel
   }
+}
+
+/// What the tiles of a panel of an unpacked B ask for: the first one, the next panel. A packed B is one stream, which the
+/// hardware follows by itself.
+@inline(__always)
+private func prefetchDistance(_ shape: UnsafePointer<GemmBlockShape>, _ column: Int) -> Int {
+  if shape.pointee.bIsPacked { return 0 }
+  if column &+ shape.pointee.panelColumns < shape.pointee.n { return shape.pointee.panelColumns }
+  return shape.pointee.bNext == 0 ? 0 : shape.pointee.bNext &- column
 }
 
 /// A tile's sums into C, with the bias and the residual of its rows and columns.

@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 /// How the tile finds the scalars of A. One of the two strides being 1 at compile time saves the address registers
 /// that would push accumulators out to the stack.
@@ -56,6 +57,7 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
 ) {
   var sums = InlineArray<MR, InlineArray<NV, V>>(repeating: InlineArray<NV, V>(repeating: V.zero))
   let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
+  if t.pointee.continues { loadTile(t, c, &sums) }
   var a = a0
   var b = b0
   var block = 0
@@ -92,6 +94,7 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
   _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
 ) {
   let p = b + step &* t.pointee.bStepStride
+  for j in 0..<NV { apus_prefetch_second_level(p + (t.pointee.bPrefetch &+ j &* V.lanes)) }
   var row = InlineArray<NV, V>(repeating: V.zero)
   for j in 0..<NV {
     row[j] = j == NV - 1 ? L.load(p + j &* V.lanes, lastCount, V.self) : V.load(p + j &* V.lanes)
@@ -99,6 +102,20 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
   for i in 0..<MR {
     let x = V(repeating: a[A.offset(row: i, step: step, t)])
     for j in 0..<NV { sums[i][j] = V.multiplyAdd(sums[i][j], x, row[j]) }
+  }
+}
+
+/// sums = C, the last vector only as far as `columns` says.
+@inline(__always)
+private func loadTile<let MR: Int, let NV: Int, V: KernelVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ c: UnsafeMutablePointer<V.Scalar>,
+  _ sums: inout InlineArray<MR, InlineArray<NV, V>>
+) {
+  let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
+  for i in 0..<MR {
+    let p = UnsafePointer(c + i &* t.pointee.cRowStride)
+    for j in 0..<NV - 1 { sums[i][j] = V.load(p + j &* V.lanes) }
+    sums[i][NV - 1] = V.load(p + (NV &- 1) &* V.lanes, first: lastCount)
   }
 }
 
