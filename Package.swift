@@ -55,7 +55,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CApus", path: "include"),
-    .target(name: "ApusShims", cSettings: portableC),
+    // Hidden, or the version script's apus_* would export them from the shipped library.
+    .target(name: "ApusShims", cSettings: portableC + [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ApusKernelInterface", swiftSettings: warningsAreErrors),
   ] + kernelTargets + [
     .target(
@@ -99,15 +100,15 @@ let package = Package(
     .target(
       name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
       swiftSettings: warningsAreErrors + [
-        // References over millions of arguments.
-        .unsafeFlags(["-O"], .when(configuration: .debug))
+        // References over millions of arguments and products: without it they are what takes a test's time.
+        .unsafeFlags(["-O", "-wmo", "-num-threads", "2"], .when(configuration: .debug))
       ]),
     // What a test must not do to its own process (fork, environment, CPU time) it does to this one.
     .executableTarget(
       name: "ApusThreadHost", dependencies: ["ApusEngine", "ApusShims"], path: "Tests/Hosts/ThreadHost",
       swiftSettings: warningsAreErrors),
     .testTarget(
-      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusShims", "ApusTestSupport"],
+      name: "ApusEngineTests", dependencies: ["ApusEngine", "ApusKernelInterface", "ApusShims", "ApusTestSupport"],
       swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusKernelTests",

@@ -24,6 +24,8 @@
   public var bIsPadded: Bool
   /// C += tile rather than C = tile.
   public var accumulate: Bool
+  /// Every step asks for the line so many elements after its row of B; 0 where there is nothing to come.
+  public var bPrefetch = 0
 
   @inlinable public init(
     aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int, k: Int, rows: Int, columns: Int,
@@ -89,6 +91,8 @@
   /// Row stride of an unpacked B, whose columns are contiguous.
   public var bStepStride: Int
   public var cRowStride: Int
+  /// Columns that a tile has at most: the set's tile columns, or its lanes where the tiles are narrow.
+  public var panelColumns: Int
   /// A holds the tiles' panels one after the other, each `[k][rows of the tile]`.
   public var aIsPacked: Bool
   /// B holds panels of the set's tile columns, each `[k][tile columns]`, padded.
@@ -99,7 +103,7 @@
 
   @inlinable public init(
     tiles: BalancedSplit, n: Int, k: Int, aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int,
-    aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput, tileBuffer: UnsafeMutableRawPointer?
+    panelColumns: Int, aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput, tileBuffer: UnsafeMutableRawPointer?
   ) {
     self.tiles = tiles
     self.n = n
@@ -108,6 +112,7 @@
     self.aStepStride = aStepStride
     self.bStepStride = bStepStride
     self.cRowStride = cRowStride
+    self.panelColumns = panelColumns
     self.aIsPacked = aIsPacked
     self.bIsPacked = bIsPacked
     self.output = output

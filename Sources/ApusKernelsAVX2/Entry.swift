@@ -7,6 +7,8 @@ enum TileShape {
   /// Rows of a tile that is one vector wide.
   static var narrowRows: Int { 6 }
   static var vectors: Int { 2 }
+  /// Rows of an unpacked B that a lone tile asks for ahead of time, to bridge the third level's latency.
+  static var stepsAhead: Int { 12 }
   /// See GemmKernels.kBlock: C is read and written once a block, and a panel of B of this depth fits the second level.
   static var kBlock: Int { 512 }
 }

@@ -33,16 +33,18 @@ uint64_t apus_now(void) {
 }
 
 // 128 bytes apart: x86 fetches lines in pairs.
-static _Alignas(128) uint64_t process_words[3][16];
+static _Alignas(128) uint64_t process_words[4][16];
 #define FORKS (&process_words[0][0])
 uint64_t *apus_callers_word(void) { return &process_words[1][0]; }
 uint64_t *apus_openmp_owner_word(void) { return &process_words[2][0]; }
+uint64_t *apus_crowded_word(void) { return &process_words[3][0]; }
 uint64_t apus_forks(void) { return apus_load_relaxed(FORKS); }
 
 static void in_child(void) {
   apus_store(FORKS, apus_load_relaxed(FORKS) + 1);
   apus_store(apus_callers_word(), 0);
   apus_store(apus_openmp_owner_word(), 0);
+  apus_store(apus_crowded_word(), 0);
 }
 static void start_watching(void) { pthread_atfork(NULL, NULL, in_child); }
 

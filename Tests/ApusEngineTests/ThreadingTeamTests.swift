@@ -9,9 +9,7 @@ struct ThreadingTeamTests {
   /// Eight callers, each region checked, with pauses that let members park, wake and return to Dispatch in between.
   @Test(arguments: [2, 3, 9], [0, 20, 2000])
   func stress(cpus: Int, lingerMicroseconds: Int) {
-    let callers = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-    callers.initialize(to: 0)
-    let team = Team(cpus: cpus, callers: callers)
+    let team = Team(cpus: cpus, crowd: ownCrowd())
     let served = Hits(1)
     let failures = Hits(1)
     DispatchQueue.concurrentPerform(iterations: 4) { seed in
@@ -34,34 +32,38 @@ struct ThreadingTeamTests {
     #expect(team.size <= cpus - 1)
   }
 
-  /// Where callers fill the CPUs, the team sends them away, and for a moment longer; then it serves again.
+  /// Where callers fill the CPUs they are sent away, and for a while longer; then they are let in again.
   @Test func crowd() {
-    let callers = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-    callers.initialize(to: 0)
-    let team = Team(cpus: 4, callers: callers)
-    func run(others: Int) -> Bool {
-      var done = false
-      Region.with(count: 8, grain: 1, chunks: 8, { _ in }) { region in
-        done = team.tryRun(region, width: 4, others: others, lingerNanoseconds: 0)
-      }
-      return done
-    }
-    #expect(run(others: 0))
-    #expect(run(others: 2))
-    #expect(!run(others: 3))
-    // 1 ms of crowd: less than one of a busy machine's hiccups, so only its end is tested.
-    usleep(5000)
-    #expect(run(others: 0))
+    let crowd = ownCrowd()
+    #expect(crowd.enter(cpus: 3) == 0)
+    #expect(crowd.enter(cpus: 3) == 1)
+    #expect(!crowd.isThere(apus_now()))
+    #expect(crowd.enter(cpus: 3) == nil)
+    let end = apus_now() + Crowd.time
+    #expect(crowd.isThere(apus_now() + Crowd.time / 2) && !crowd.isThere(end))
+    #expect(crowd.count == 2, "who is sent away is not counted")
+    crowd.leave()
+    crowd.leave()
+    while apus_now() < end {}
+    #expect(crowd.enter(cpus: 3) == 0)
+    crowd.leave()
+    #expect(crowd.count == 0)
+    #expect(crowd.enter(cpus: 1) == nil, "one CPU is full with one caller")
   }
 
-  /// A team of one CPU has no member to offer.
-  @Test func oneCPU() {
-    let callers = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-    callers.initialize(to: 0)
-    let team = Team(cpus: 1, callers: callers)
+  /// A team has no member to offer where callers leave no CPU for one.
+  @Test(arguments: [(1, 0), (2, 1), (4, 3), (4, 9)])
+  func noCPULeft(cpus: Int, others: Int) {
+    let team = Team(cpus: cpus, crowd: ownCrowd())
     Region.with(count: 8, grain: 1, chunks: 8, { _ in Issue.record("was run") }) { region in
-      #expect(!team.tryRun(region, width: 4, others: 0, lingerNanoseconds: 0))
+      #expect(!team.tryRun(region, width: 4, others: others, lingerNanoseconds: 0))
     }
     #expect(team.size == 0)
+  }
+
+  private func ownCrowd() -> Crowd {
+    let words = UnsafeMutablePointer<UInt64>.allocate(capacity: 2)  // teams are for ever, so are their words
+    words.initialize(repeating: 0, count: 2)
+    return Crowd(callers: words, until: words + 1)
   }
 }

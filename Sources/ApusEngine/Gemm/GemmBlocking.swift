@@ -14,6 +14,16 @@ enum GemmAlgorithm: Sendable, Equatable {
   case splitK(chunks: Int, packA: Bool, packB: Bool)
 }
 
+extension GemmAlgorithm {
+  /// Whether B is copied into panels.
+  var packsB: Bool {
+    switch self {
+    case .blocked(packA: _, packB: true), .splitK(chunks: _, packA: _, packB: true): true
+    default: false
+    }
+  }
+}
+
 /// Block sizes: constants of set and type, so that buffers are bounded whatever the problem.
 struct GemmBlocking: Sendable {
   /// Rows of C whose A is packed at a time, in tiles: half of a 1 MB second-level cache at most.
@@ -38,11 +48,13 @@ extension GemmProblem {
   func algorithm(_ kernels: GemmKernels, isRowInvariant: Bool, elementSize: Int) -> GemmAlgorithm {
     if k == 0 { return .scale }
     if !aIsPacked && !bIsPacked {
-      // Dot products add in another order than the tile, so they may depend on n alone, or on m alone.
-      if n == 1 && !aRunsAlongK { return .update }
-      if m == 1 && bRunsAlongColumns { return .update }
-      if n == 1 && !(isRowInvariant && isSwapped) { return .dots }
-      if m == 1 && !(isRowInvariant && !isSwapped) { return .dots }
+      // Updates add as the tile does, dot products do not: of a row-invariant problem the caller's n alone, which is m
+      // after a swap, decides whether there are any.
+      let dotsForColumn = n == 1 && aRunsAlongK && !(isRowInvariant && isSwapped)
+      let dotsForRow = m == 1 && !bRunsAlongColumns && !(isRowInvariant && !isSwapped)
+      if isRowInvariant && (dotsForColumn || dotsForRow) { return .dots }
+      if (n == 1 && !aRunsAlongK) || (m == 1 && bRunsAlongColumns) { return .update }
+      if dotsForColumn || dotsForRow { return .dots }
     }
     let tiles = m.dividedRoundingUp(by: kernels.tileRows)
     let panels = n.dividedRoundingUp(by: kernels.tileColumns)
@@ -57,8 +69,7 @@ extension GemmProblem {
 
   /// Rows that are far apart meet in the same sets of the caches; copying them costs a share that falls with the columns.
   private func packingAPays(_ panels: Int, _ size: Int) -> Bool {
-    let stride = max(aRow, aStep) * size
-    return panels >= 8 || (panels >= 2 && stride % 2048 == 0)
+    panels >= 8 || (panels >= 2 && max(aRow, aStep) % (2048 / size) == 0)
   }
 
   private func packingBPays(_ tiles: Int, _ size: Int) -> Bool {

@@ -100,13 +100,13 @@ extension GemmDescriptor {
       if batchKind == .pointers {
         throw .invalid("batch_kind", "pointers", "a packed operand is one buffer for the whole batch: use strides")
       }
-      if (CheckedSize(k) * (max(m, n).roundedUp(to: 64)) * dataType.size).overflowed {
+      if (CheckedSize(k) * max(1, m, n).roundedUp(to: 64) * dataType.size).overflowed {
         throw .invalid("k", k, "the size of the packed operand must fit 63 bits")
       }
     }
     if batchKind == .strided && batch > 1 && m > 0 && n > 0 {
       // Apart from each other, or row by row between each other's rows.
-      let interleaved = strideC >= c.0 && !(CheckedSize(strideC) * batch).overflowed && strideC * batch <= ldc
+      let interleaved = strideC >= c.0 && strideC * (batch - 1) + c.0 <= ldc
       if strideC < extentC && !interleaved {
         throw .invalid("stride_c", strideC, "the matrices of C must not overlap: at least \(extentC)")
       }
@@ -125,6 +125,9 @@ extension GemmDescriptor {
     if batchKind == .strided {
       if stride < 0 { throw .invalid("stride_\(matrix)", stride, "it must be at least 0") }
       whole = CheckedSize(stride) * max(0, batch - 1) + extent
+    }
+    if (whole * dataType.size).overflowed && !(extent * dataType.size).overflowed {
+      throw .invalid("stride_\(matrix)", stride, "the bytes of \(matrix) (batch \(batch)) must fit 63 bits")
     }
     if (whole * dataType.size).overflowed {
       throw .invalid(name, leading, "the bytes of \(matrix) (\(shape.count) x \(leading), batch \(batch)) must fit 63 bits")

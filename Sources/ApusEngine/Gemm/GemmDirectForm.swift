@@ -14,12 +14,12 @@ struct GemmDirectForm: Sendable {
   /// nil where the problem is not of this form.
   init?(
     _ descriptor: GemmDescriptor, _ problem: GemmProblem, _ algorithm: GemmAlgorithm, _ kernels: GemmKernels,
-    _ rowTiles: BalancedSplit
+    _ rowTiles: BalancedSplit, _ panelColumns: Int
   ) {
     guard descriptor.isPlainAndSmall(kernels), algorithm == .blocked(packA: false, packB: false),
       !problem.aIsPacked, !problem.bIsPacked, problem.k <= kernels.kBlock
     else { return nil }
-    if rowTiles.count == 1 && problem.n <= kernels.tileColumns {
+    if rowTiles.count == 1 && problem.n <= panelColumns {
       kernel = kernels.tile
       let shape = GemmTileShape(
         aRowStride: problem.aRow, aStepStride: problem.aStep, bStepStride: problem.bStep, cRowStride: problem.cRow,
@@ -32,7 +32,7 @@ struct GemmDirectForm: Sendable {
       kernel = kernels.block
       let shape = GemmBlockShape(
         tiles: rowTiles, n: problem.n, k: problem.k, aRowStride: problem.aRow, aStepStride: problem.aStep,
-        bStepStride: problem.bStep, cRowStride: problem.cRow, aIsPacked: false, bIsPacked: false, output: GemmOutput(),
+        bStepStride: problem.bStep, cRowStride: problem.cRow, panelColumns: panelColumns, aIsPacked: false, bIsPacked: false, output: GemmOutput(),
         tileBuffer: nil)
       overwriting = Self.copy(shape)
       var second = shape

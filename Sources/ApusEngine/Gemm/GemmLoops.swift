@@ -44,7 +44,7 @@ extension GemmPlan {
           let output = output(task, step, of: steps, row: row, column: column)
           var block = GemmBlockShape(
             tiles: tiles, n: end - column, k: k, aRowStride: problem.aRow, aStepStride: problem.aStep,
-            bStepStride: problem.bStep, cRowStride: task.cRow, aIsPacked: packA || problem.aIsPacked,
+            bStepStride: problem.bStep, cRowStride: task.cRow, panelColumns: panelColumns, aIsPacked: packA || problem.aIsPacked,
             bIsPacked: packB || problem.bIsPacked, output: output,
             tileBuffer: output.isOverwrite || output.isAccumulate ? nil : buffers.tile)
           kernels.block(
@@ -57,7 +57,8 @@ extension GemmPlan {
     }
   }
 
-  /// What happens to the sums of one block of k: the first one scales C, the last one adds and activates.
+  /// What happens to the sums of one block of k: the first one scales C and adds the residual, which may be C itself;
+  /// the last one adds the bias and activates.
   private func output(_ task: GemmTask, _ step: Int, of steps: Range<Int>, row: Int, column: Int) -> GemmOutput {
     if steps.count == 1 && task.output.isPlain { return task.output }
     var output = GemmOutput()
@@ -68,6 +69,8 @@ extension GemmPlan {
       output.slope = task.output.slope
       output.bias = task.output.bias.map { $0 + (task.output.biasIsByRow ? row : column) * size }
       output.biasIsByRow = task.output.biasIsByRow
+    }
+    if step == steps.lowerBound {
       output.residual = task.output.residual.map { $0 + (row * task.output.residualRowStride + column) * size }
       output.residualRowStride = task.output.residualRowStride
     }
@@ -93,7 +96,7 @@ extension GemmPlan {
   /// The results `range` of a matrix-vector product, in stretches that stay in the first-level cache.
   func matrixVector(_ task: GemmTask, _ range: Range<Int>, _ buffers: TaskBuffers) {
     guard let a = task.a, let b = task.b else { return }
-    let isColumn = problem.n == 1 && (algorithm == .update ? !problem.aRunsAlongK : true)
+    let isColumn = problem.n == 1 && (algorithm == .update ? !problem.aRunsAlongK : problem.aRunsAlongK)
     // n = 1: y = A b; m = 1: y' = B' a'.
     let matrix = isColumn ? a : b
     let resultStride = isColumn ? problem.aRow : problem.bColumn
@@ -134,11 +137,13 @@ extension GemmPlan {
     var output = GemmOutput()
     output.alpha = full.alpha
     output.beta = isFirst ? full.beta : 1
+    if isFirst {
+      output.residual = full.residual.map { $0 + start * (isColumn ? problem.residualRow : 1) * size }
+      output.residualRowStride = full.residualRowStride
+    }
     if isLast {
       output.activation = full.activation
       output.slope = full.slope
-      output.residual = full.residual.map { $0 + start * (isColumn ? problem.residualRow : 1) * size }
-      output.residualRowStride = full.residualRowStride
       // The bias runs with the results, or is one number.
       let runs = full.biasIsByRow == isColumn
       output.bias = full.bias.map { runs ? $0 + start * size : $0 }

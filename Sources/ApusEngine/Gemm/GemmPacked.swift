@@ -77,9 +77,12 @@ extension GemmPlan {
     if (CheckedSize(leading) * count * size).overflowed {
       throw .invalid("ld", leading, "the bytes of the matrix must fit 63 bits")
     }
+    let isEmpty = problem.k == 0 || outer == 0
+    if source == nil && !isEmpty {
+      throw .invalid("source", "NULL", "the matrix has \(outer) x \(problem.k) elements")
+    }
     packed.storeBytes(of: header(operand), as: PackedOperandHeader.self)
-    if problem.k == 0 || outer == 0 { return }
-    guard let source else { throw .invalid("source", "NULL", "the matrix has \(outer) x \(problem.k) elements") }
+    guard let source, !isEmpty else { return }
     let panels = packed + PackedOperandHeader.bytes
     let stepStride = runsAlongK ? 1 : leading
     let outerStride = runsAlongK ? leading : 1

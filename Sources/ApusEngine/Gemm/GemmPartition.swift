@@ -18,7 +18,7 @@ struct GemmWork {
     let elements = Double(d.m) * Double(d.k) + Double(d.k) * Double(d.n) + Double(d.m) * Double(d.n)
     // About 4 x lanes multiply-adds, or 64 bytes, a nanosecond.
     nanoseconds = max(
-      products / Double(4 * kernels.lanes), elements * Double(d.dataType.size * d.batch) / 64)
+      products / Double(4 * kernels.lanes), elements * Double(d.dataType.size) * Double(d.batch) / 64)
   }
 
   /// Whether a second thread would cost more than it brings.
@@ -57,11 +57,11 @@ extension GemmPlan {
         rows: BalancedSplit(rowUnits, atMost: max(1, rowUnits)),
         columns: BalancedSplit(columnUnits, atMost: max(1, columnUnits)), count: descriptor.batch)
     }
-    var best = (cost: Int.max, rows: 1, columns: 1)
+    var best = (cost: Double.infinity, rows: 1, columns: 1)
     for rows in 1...min(threads, rowUnits) {
       let columns = min(threads / rows, columnUnits)
-      let m = rowUnits.dividedRoundingUp(by: rows) * kernels.tileRows
-      let n = columnUnits.dividedRoundingUp(by: columns) * columnUnit
+      let m = Double(rowUnits.dividedRoundingUp(by: rows) * kernels.tileRows)
+      let n = Double(columnUnits.dividedRoundingUp(by: columns) * columnUnit)
       // A multiply-add for each element of C; about 4 and 2 such a packed element of B and A, for each step of k.
       let cost = m * n + 4 * n + 2 * m
       if cost < best.cost { best = (cost, rows, columns) }

@@ -112,12 +112,32 @@ extension GemmPlan {
     Memory.alignment + callBytes + max(1, tasks) * taskBytes
   }
 
+  /// Checks every entry of arrays of pointers.
+  private func checkEntries(_ arguments: GemmArguments, multiplies: Bool) throws(ApusError) {
+    let arrays: [4 of (name: StaticString, array: UnsafeRawPointer?)] = [
+      ("a", multiplies ? arguments.a : nil), ("b", multiplies ? arguments.b : nil),
+      ("c", UnsafeRawPointer(arguments.c)), ("residual", descriptor.hasResidual ? arguments.residual : nil),
+    ]
+    for i in arrays.indices {
+      guard let array = arrays[i].array else { continue }
+      for index in 0..<descriptor.batch {
+        let offset = index * MemoryLayout<UnsafeRawPointer?>.size
+        if array.load(fromByteOffset: offset, as: UnsafeRawPointer?.self) == nil {
+          throw .invalid("\(arrays[i].name)[\(index)]", "NULL", "every matrix of the batch needs its data")
+        }
+      }
+    }
+  }
+
   /// Checks pointers; nil where there is nothing to do.
   private func prepare(_ arguments: GemmArguments) throws(ApusError) -> GemmTask? {
     if problem.m == 0 || problem.n == 0 || descriptor.batch == 0 { return nil }
     guard let c = arguments.c else { throw .invalid("c", "NULL", "C has \(descriptor.m) x \(descriptor.n) elements") }
     var task = GemmTask(c: c, cRow: problem.cRow)
-    let multiplies = problem.k > 0 && arguments.alpha != 0
+    // What the type rounds to 0 is 0: it must not read NaN.
+    let alpha = descriptor.dataType == .float32 ? Double(Float(arguments.alpha)) : arguments.alpha
+    let beta = descriptor.dataType == .float32 ? Double(Float(arguments.beta)) : arguments.beta
+    let multiplies = problem.k > 0 && alpha != 0
     if multiplies {
       guard let a = arguments.a else { throw .invalid("a", "NULL", "A has \(descriptor.m) x \(descriptor.k) elements") }
       guard let b = arguments.b else { throw .invalid("b", "NULL", "B has \(descriptor.k) x \(descriptor.n) elements") }
@@ -127,8 +147,9 @@ extension GemmPlan {
       task.b = problem.isSwapped ? first : second
     }
     task.algorithm = multiplies ? algorithm : .scale
-    task.output.alpha = arguments.alpha
-    task.output.beta = arguments.beta
+    // There is nothing to scale where nothing was multiplied, not even by infinity.
+    task.output.alpha = multiplies ? alpha : 1
+    task.output.beta = beta
     task.output.activation = descriptor.activation
     task.output.slope = descriptor.slope
     if descriptor.bias != .none {
@@ -143,6 +164,7 @@ extension GemmPlan {
       task.output.residual = residual
       task.output.residualRowStride = problem.residualRow
     }
+    if descriptor.batchKind == .pointers { try checkEntries(arguments, multiplies: multiplies) }
     return task
   }
 }

@@ -16,6 +16,8 @@ public final class GemmPlan: Sendable {
   /// Bytes of an element.
   let size: Int
   let rowTiles: BalancedSplit
+  /// Columns of C that a tile covers at most.
+  let panelColumns: Int
   let kBlocks: BalancedSplit
   /// Columns up to the next whole panel.
   let paddedColumns: Int
@@ -36,11 +38,14 @@ public final class GemmPlan: Sendable {
     size = descriptor.dataType.size
     blocking = GemmBlocking(kernels, elementSize: size)
     algorithm = problem.algorithm(kernels, isRowInvariant: descriptor.isRowInvariant, elementSize: size)
-    let isNarrow = problem.n <= kernels.lanes && !problem.aIsPacked
+    // One vector wide where C is, and where the rows then fit one tile, so that B is read once.
+    let fitsOneTile = problem.m > kernels.tileRows && problem.m <= kernels.narrowTileRows && !algorithm.packsB && !problem.bIsPacked
+    let isNarrow = (problem.n <= kernels.lanes || fitsOneTile) && !problem.aIsPacked
+    panelColumns = isNarrow && !algorithm.packsB && !problem.bIsPacked ? kernels.lanes : kernels.tileColumns
     rowTiles = BalancedSplit(problem.m, atMost: isNarrow ? kernels.narrowTileRows : kernels.tileRows)
     kBlocks = BalancedSplit(problem.k, atMost: kernels.kBlock)
     paddedColumns = problem.n.roundedUp(to: kernels.tileColumns)
-    direct = GemmDirectForm(descriptor, problem, algorithm, kernels, rowTiles)
+    direct = GemmDirectForm(descriptor, problem, algorithm, kernels, rowTiles, panelColumns)
     if let start { Verbose.emit(record("plan", context, Verbose.microseconds(since: start))) }
   }
 

@@ -31,10 +31,11 @@ extension ExecutionContext {
         try host.run(&region, tasks: width)
       }
     }
-    // Counted also while they run serially, because they fill a CPU either way.
-    let callers = apus_callers_word()!
-    let others = max(0, Int(Int64(bitPattern: apus_add(callers, 1))))
-    defer { _ = apus_add(callers, ~0) }
+    // Who is counted stays so while it runs serially, because it fills a CPU either way.
+    guard let others = Crowd.process.enter(cpus: UsableCPUs.process.count) else {
+      return Region.runSerially(count: count, grain: grain, body)
+    }
+    defer { Crowd.process.leave() }
     var done = false
     Region.with(count: count, grain: grain, chunks: chunks, body) { region in
       done =

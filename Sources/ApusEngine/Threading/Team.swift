@@ -17,8 +17,7 @@ package final class Team: @unchecked Sendable {
   private let linger: UnsafeMutablePointer<UInt64>
   private let census: UnsafeMutablePointer<UInt64>
   private let owner: UnsafeMutablePointer<UInt64>
-  private let crowdedUntil: UnsafeMutablePointer<UInt64>
-  private let callers: UnsafeMutablePointer<UInt64>
+  private let crowd: Crowd
 
   /// How long the caller spins for the last member before it sleeps: longer than any well-balanced region's end, short
   /// against a time slice, which is what a preempted member costs.
@@ -27,17 +26,13 @@ package final class Team: @unchecked Sendable {
   /// of an interactive host, because a launch costs more than a wake; parked it burns nothing.
   private static let parkTime: UInt64 = 200_000_000
 
-  /// For how long after callers filled the CPUs regions stay serial. Callers that come and go would otherwise wake the
-  /// team for each moment in which they happen not to overlap, and each wake costs more than a small region.
-  private static let crowdTime: UInt64 = 1_000_000
-
   /// The process's team.
-  package static let shared = Team(cpus: UsableCPUs.process.count, callers: apus_callers_word())
+  package static let shared = Team(cpus: UsableCPUs.process.count, crowd: .process)
 
-  /// A team of at most `cpus` threads with its caller. `callers` counts the host threads that are in a region.
-  package init(cpus: Int, callers: UnsafeMutablePointer<UInt64>) {
+  /// A team of at most `cpus` threads with its caller. Members do not linger in a crowd.
+  package init(cpus: Int, crowd: Crowd) {
     self.cpus = min(cpus, Gate.maximumMembers)
-    self.callers = callers
+    self.crowd = crowd
     // Never freed: members may outlive any owner. Subjects lie 128 bytes apart, since x86 fetches lines in pairs.
     let memory = UnsafeMutableRawPointer.allocate(byteCount: 5 * 128, alignment: 128)
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: 5 * 128)
@@ -50,27 +45,17 @@ package final class Team: @unchecked Sendable {
     linger = (memory + 2 * 128 + 64).bindMemory(to: UInt64.self, capacity: 1)
     census = word(3)
     owner = word(4)
-    crowdedUntil = word(4) + 8
   }
 
   /// Members that Dispatch has not got back: for tests.
   package var size: Int { Census(word: apus_load(census)).alive }
 
   /// Runs the region with up to `width` threads, the caller's among them, if the team is free and a CPU is left for a
-  /// member. false: nothing was done. The gate is closed and every member has left when this returns. The caller has
-  /// been counted among `callers`, `others` being how many were there before.
+  /// member. false: nothing was done. The gate is closed and every member has left when this returns. `others`
+  /// is how many more callers are in a region.
   package func tryRun(_ job: Region, width: Int, others: Int, lingerNanoseconds: UInt64) -> Bool {
     let limit = min(width - 1, cpus - 1 - others)
-    if limit < 1 {
-      apus_store_relaxed(crowdedUntil, apus_now() + Team.crowdTime)
-      return false
-    }
-    let crowded = apus_load_relaxed(crowdedUntil)
-    if crowded != 0 {
-      if apus_now() < crowded { return false }
-      apus_store_relaxed(crowdedUntil, 0)
-    }
-    if !apus_compare_exchange(owner, 0, 1) { return false }
+    if limit < 1 || !apus_compare_exchange(owner, 0, 1) { return false }
     let forks = apus_forks()
 
     apus_store_relaxed(next, 0)
@@ -171,8 +156,8 @@ extension Team {
       let now = apus_now()
       if deadline == 0 { deadline = now + apus_load_relaxed(linger) }
       // Spinning must not take a CPU from callers that run serially.
-      let busy = Census(word: apus_load_relaxed(census)).awake + Int(Int64(bitPattern: apus_load_relaxed(callers)))
-      if now >= deadline || busy > cpus {
+      let busy = Census(word: apus_load_relaxed(census)).awake + crowd.count
+      if now >= deadline || busy > cpus || crowd.isThere(now) {
         if !park(&seen) { return }
         deadline = 0
       }

@@ -9,7 +9,7 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
 ) where H.Scalar == V.Scalar {
   let n = shape.pointee.n
   let k = shape.pointee.k
-  let panel = TileShape.vectors * V.lanes
+  let panel = shape.pointee.panelColumns
   let tiles = shape.pointee.tiles
   let buffer = shape.pointee.tileBuffer?.assumingMemoryBound(to: V.Scalar.self)
   let aIsPacked = shape.pointee.aIsPacked
@@ -28,6 +28,7 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
     var row = 0
     for i in 0..<tiles.count {
       tile.rows = tiles.length(i)
+      tile.bPrefetch = prefetchDistance(shape, i, isLast: column &+ panel >= n, V.self)
       if aIsPacked { tile.aStepStride = tile.rows }
       let cTile = c + (row &* cStride &+ column)
       if let buffer {
@@ -40,6 +41,18 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
     }
     column &+= panel
   }
+}
+
+/// What tile `i` of a panel of an unpacked B asks for: the first two, the two halves of the next panel; the only one,
+/// rows to come of its own. A packed B is one stream, which the hardware follows by itself.
+@inline(__always)
+private func prefetchDistance<V: KernelVector>(
+  _ shape: UnsafePointer<GemmBlockShape>, _ i: Int, isLast: Bool, _: V.Type
+) -> Int {
+  if shape.pointee.bIsPacked { return 0 }
+  if shape.pointee.tiles.count == 1 { return TileShape.stepsAhead &* shape.pointee.bStepStride }
+  if isLast || i > 1 { return 0 }
+  return shape.pointee.panelColumns &+ i &* V.lanes
 }
 
 /// A tile's sums into C, with the bias and the residual of its rows and columns.

@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 /// How the tile finds the scalars of A. One of the two strides being 1 at compile time saves the address registers
 /// that would push accumulators out to the stack.
@@ -92,6 +93,7 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
   _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
 ) {
   let p = b + step &* t.pointee.bStepStride
+  apus_prefetch_second_level(p + t.pointee.bPrefetch)
   var row = InlineArray<NV, V>(repeating: V.zero)
   for j in 0..<NV {
     row[j] = j == NV - 1 ? L.load(p + j &* V.lanes, lastCount, V.self) : V.load(p + j &* V.lanes)

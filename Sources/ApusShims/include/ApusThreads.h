@@ -86,10 +86,11 @@ uint64_t apus_forks(void);
 // Whether Dispatch itself says that it lost its threads in a fork (of any ancestor, before apus_watch_forks too).
 bool apus_dispatch_lost_threads(void);
 
-// Words of the process that a forked child starts anew: how many host threads are in a region, and whether one of them
-// owns the OpenMP team. Each on lines of its own.
+// Words of the process that a forked child starts anew: how many host threads are in a region, whether one of them
+// owns the OpenMP team, and until when regions stay serial because callers fill the CPUs. Each on lines of its own.
 uint64_t *apus_callers_word(void);
 uint64_t *apus_openmp_owner_word(void);
+uint64_t *apus_crowded_word(void);
 
 // A Swift closure (Range<Int>) -> Void that does not escape, as the two words in which Swift passes it. Swift itself
 // lets such a closure out only through withoutActuallyEscaping, which allocates twice a region. The words are valid

@@ -169,4 +169,5 @@ APUS_TRANSPOSE(double, apus_f64x8, 8, f64x8)
 #undef APUS_STAGE
 
 APUS_INLINE void apus_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
+APUS_INLINE void apus_prefetch_second_level(const void *p) { __builtin_prefetch(p, 0, 2); }
 APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 1, 3); }

@@ -60,7 +60,7 @@ func crowd(_ arguments: [String]) throws {
   require(Team.shared.size <= cpus - 1, "the team has \(Team.shared.size) members on \(cpus) CPUs")
   require(apus_load(apus_callers_word()) == 0, "callers are still counted")
   // The crowd has gone: the team works for a single caller again.
-  usleep(5_000)
+  usleep(20_000)
   if context.effectiveThreads > 1 { require(meet(context) || meet(context), "no second thread came after the crowd") }
 }
 

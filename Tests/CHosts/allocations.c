@@ -1,0 +1,132 @@
+/* Running a plan allocates nothing: 1000 runs of every kind of plan after two warm ones. Run it with counting_malloc
+ * preloaded; alone it skips. */
+#include "check.h"
+#include "plain_gemm.h"
+#include <dlfcn.h>
+
+typedef long (*counter)(void);
+static counter counted_requests;
+
+typedef struct kind {
+  const char *name;
+  int64_t m, n, k, batch;
+  int32_t trans_a, flags, batch_kind, bias, activation, residual;
+} kind;
+
+static const kind kinds[] = {
+    {"blocked", 200, 200, 200, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"blocked, transposed", 200, 200, 200, 1, APUS_TRANS, 0, 0, 0, 0, 0},
+    {"several blocks of k", 64, 64, 1500, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"split over k", 8, 8, 20000, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"row invariant", 8, 8, 20000, 1, APUS_NO_TRANS, APUS_GEMM_ROW_INVARIANT, 0, 0, 0, 0},
+    {"small", 16, 16, 16, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"matrix x vector", 300, 1, 300, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"matrix x vector, transposed", 300, 1, 300, 1, APUS_TRANS, 0, 0, 0, 0, 0},
+    {"vector x matrix", 1, 300, 300, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"skinny", 16, 500, 300, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"strided batch", 20, 20, 20, 8, APUS_NO_TRANS, 0, APUS_BATCH_STRIDED, 0, 0, 0},
+    {"batch of pointers", 100, 100, 100, 4, APUS_NO_TRANS, 0, APUS_BATCH_POINTERS, 0, 0, 0},
+    {"packed a", 100, 100, 100, 1, APUS_NO_TRANS, APUS_GEMM_PACKED_A, 0, 0, 0, 0},
+    {"packed b", 100, 100, 100, 1, APUS_NO_TRANS, APUS_GEMM_PACKED_B, 0, 0, 0, 0},
+    {"bias and residual", 100, 100, 100, 1, APUS_NO_TRANS, 0, 0, APUS_BIAS_BY_ROW, APUS_ACTIVATION_RELU, 1},
+    {"elu", 60, 60, 60, 1, APUS_NO_TRANS, 0, 0, APUS_BIAS_BY_COLUMN, APUS_ACTIVATION_ELU, 0},
+    {"sigmoid", 200, 200, 100, 1, APUS_NO_TRANS, 0, 0, 0, APUS_ACTIVATION_SIGMOID, 0},
+    {"tanh", 1, 200, 100, 1, APUS_NO_TRANS, 0, 0, 0, APUS_ACTIVATION_TANH, 0},
+    {"nothing to do", 0, 5, 5, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+    {"k = 0", 50, 50, 0, 1, APUS_NO_TRANS, 0, 0, 0, 0, 0},
+};
+
+static void count_runs(const apus_context *context, int32_t dtype, const kind *kind, int own_scratch) {
+  apus_gemm_desc d;
+  CHECK_OK(apus_gemm_desc_init(&d, dtype, kind->m, kind->n, kind->k));
+  d.trans_a = kind->trans_a;
+  if (d.trans_a == APUS_TRANS) d.lda = d.m;
+  d.flags = kind->flags;
+  d.batch = kind->batch;
+  d.batch_kind = kind->batch_kind;
+  d.bias = kind->bias;
+  d.activation = kind->activation;
+  d.slope = 0.5;
+  d.residual = kind->residual;
+  d.stride_a = extent_a(&d);
+  d.stride_b = extent_b(&d);
+  d.stride_c = extent_c(&d);
+  d.stride_r = extent_residual(&d);
+  char *a = (char *)random_elements(dtype, d.stride_a * d.batch, 1), *b = (char *)random_elements(dtype, d.stride_b * d.batch, 2);
+  char *c = (char *)random_elements(dtype, d.stride_c * d.batch, 3), *extra = (char *)random_elements(dtype, d.m * d.n + 600, 4);
+  apus_gemm_plan *plan = NULL;
+  apus_plan_info info;
+  info.struct_size = sizeof info;
+  if (!CHECK_OK(apus_gemm_plan_create(context, &d, &plan))) return;
+  CHECK_OK(apus_gemm_plan_get_info(context, plan, &info));
+  void *packed_a = malloc((size_t)info.packed_a_bytes + 1), *packed_b = malloc((size_t)info.packed_b_bytes + 1);
+  void *scratch = malloc((size_t)info.scratch_bytes + 1);
+  if (info.packed_a_bytes)
+    CHECK_OK(apus_gemm_pack(context, plan, APUS_OPERAND_A, a, d.lda, packed_a, (size_t)info.packed_a_bytes));
+  if (info.packed_b_bytes)
+    CHECK_OK(apus_gemm_pack(context, plan, APUS_OPERAND_B, b, d.ldb, packed_b, (size_t)info.packed_b_bytes));
+  const void *all_a[8], *all_b[8];
+  void *all_c[8];
+  for (int64_t i = 0; i < d.batch; i++) {
+    all_a[i] = a + (size_t)(i * d.stride_a) * element_size(dtype);
+    all_b[i] = b + (size_t)(i * d.stride_b) * element_size(dtype);
+    all_c[i] = c + (size_t)(i * d.stride_c) * element_size(dtype);
+  }
+  int pointers = d.batch_kind == APUS_BATCH_POINTERS;
+  apus_gemm_args x;
+  CHECK_OK(apus_gemm_args_init(&x));
+  x.a = info.packed_a_bytes ? packed_a : pointers ? (const void *)all_a : a;
+  x.b = info.packed_b_bytes ? packed_b : pointers ? (const void *)all_b : b;
+  x.c = pointers ? (void *)all_c : c;
+  x.bias = extra;
+  x.residual = extra;
+  x.scratch = own_scratch ? scratch : NULL;
+  x.scratch_bytes = own_scratch ? (size_t)info.scratch_bytes : 0;
+  apus_status status = APUS_OK;
+  for (int i = 0; i < 2; i++) status |= apus_gemm_run(context, plan, &x);
+  long before = counted_requests();
+  for (int i = 0; i < 1000; i++) status |= apus_gemm_run(context, plan, &x);
+  long requests = counted_requests() - before;
+  CHECK_OK(status);
+  if (!CHECK(requests == 0))
+    fprintf(stderr, "  %ld requests: %s, %s, %s, %s scratch\n", requests, kind->name, dtype == APUS_FLOAT32 ? "float32" : "float64",
+            apus_backend_name(context_info(context).backend), own_scratch ? "own" : "no");
+  apus_gemm_plan_destroy(plan);
+  free(a);
+  free(b);
+  free(c);
+  free(extra);
+  free(packed_a);
+  free(packed_b);
+  free(scratch);
+}
+
+static void in_order(void *user, int64_t count, apus_task_fn run, void *task) {
+  (void)user;
+  for (int64_t i = 0; i < count; i++) run(task, i);
+}
+
+int main(void) {
+  void *symbol = dlsym(RTLD_DEFAULT, "counted_requests");
+  if (!symbol) return skipped("counting_malloc is not preloaded");
+  memcpy(&counted_requests, &symbol, sizeof symbol);
+  long before = counted_requests();
+  void *volatile counted = malloc(1000000); /* volatile, so that the compiler does not leave it out */
+  free(counted);
+  CHECK(counted_requests() > before);
+  apus_context_options options;
+  CHECK_OK(apus_context_options_init(&options));
+  options.threads = 3;
+  apus_context *host = NULL;
+  CHECK_OK(apus_context_create_host(&options, in_order, NULL, &host));
+  apus_context *all[4] = {make_context(0, APUS_BACKEND_SERIAL, 1), make_context(0, APUS_BACKEND_DISPATCH, 2), host,
+                          make_openmp_context(2)};
+  for (int i = 0; i < 4 && all[i]; i++) {
+    for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++) {
+      count_runs(all[i], APUS_FLOAT32, &kinds[j], 0);
+      count_runs(all[i], APUS_FLOAT64, &kinds[j], 1);
+    }
+    apus_context_destroy(all[i]);
+  }
+  return finish();
+}
