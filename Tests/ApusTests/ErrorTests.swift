@@ -63,7 +63,8 @@ import Testing
       error { c throws(ApusError) in
         try plan(.single, .none, true).run(ones, ones, into: &c, residual: ones.span.extracting(first: 5))
       }, .invalidArgument, "residual has 5 elements", "6")
-    expect(error { c throws(ApusError) in try plan(.single, .byRow).run(ones, ones, into: &c) }, .invalidArgument, "bias")
+    expect(
+      error { c throws(ApusError) in try plan(.single, .byRow).run(ones, ones, into: &c) }, .invalidArgument, "bias")
     expect(
       error { c throws(ApusError) in try plan().run(ones, ones, into: &c, bias: ones.span) }, .invalidArgument, "bias")
     expect(
@@ -79,7 +80,8 @@ import Testing
 
   @Test func sizes() {
     let ones = Self.ones
-    expect(error { c throws(ApusError) in try gemm(m: -1, n: 1, k: 1, ones, ones, into: &c) }, .invalidArgument, "m is -1")
+    expect(
+      error { c throws(ApusError) in try gemm(m: -1, n: 1, k: 1, ones, ones, into: &c) }, .invalidArgument, "m is -1")
     expect(
       error { c throws(ApusError) in try gemm(m: 2, n: 2, k: 3, ones, lda: 2, ones, into: &c) }, .invalidArgument,
       "lda is 2", "3")
@@ -103,10 +105,13 @@ import Testing
     expect(error { c throws(ApusError) in try plain.run(ones, packed, into: &c) }, .invalidArgument, "b is packed")
     expect(error { c throws(ApusError) in try plan.run(ones, ones, into: &c) }, .invalidArgument, "b is not packed")
     expect(
-      error { c throws(ApusError) in try gemm(m: 2, n: 3, k: 4, ones, packed, into: &c) }, .invalidArgument, "b is packed")
-    expect(error { c throws(ApusError) in _ = try plan.makePackedB(from: ones[..<11]) }, .invalidArgument, "b has 11", "12")
+      error { c throws(ApusError) in try gemm(m: 2, n: 3, k: 4, ones, packed, into: &c) }, .invalidArgument,
+      "b is packed")
     expect(
-      error { c throws(ApusError) in _ = try plan.makePackedB(from: ones[..<14], ldb: 6) }, .invalidArgument, "b has 14",
+      error { c throws(ApusError) in _ = try plan.makePackedB(from: ones[..<11]) }, .invalidArgument, "b has 11", "12")
+    expect(
+      error { c throws(ApusError) in _ = try plan.makePackedB(from: ones[..<14], ldb: 6) }, .invalidArgument,
+      "b has 14",
       "21")
     expect(error { c throws(ApusError) in _ = try plan.makePackedB(from: ones, ldb: 2) }, .invalidArgument, "ld is 2")
     expect(error { c throws(ApusError) in _ = try plan.makePackedB(from: ones, ldb: .min) }, .invalidArgument)

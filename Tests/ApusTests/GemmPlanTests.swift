@@ -11,7 +11,8 @@ import Testing
 @Suite struct GemmPlanTests {
   static let activations: [(Activation, @Sendable (Double) -> Double)] = [
     (.none, { $0 }), (.relu, { max(0, $0) }), (.leakyReLU(slope: 0.1), { $0 < 0 ? 0.1 * $0 : $0 }),
-    (.elu(slope: 0.5), { $0 < 0 ? 0.5 * (exp($0) - 1) : $0 }), (.sigmoid, { 1 / (1 + exp(-$0)) }), (.tanh, { tanh($0) }),
+    (.elu(slope: 0.5), { $0 < 0 ? 0.5 * (exp($0) - 1) : $0 }), (.sigmoid, { 1 / (1 + exp(-$0)) }),
+    (.tanh, { tanh($0) }),
   ]
 
   @Test(arguments: InstructionSet.available, 0..<activations.count)
@@ -23,7 +24,8 @@ import Testing
         try check(
           Reference(m: 19, n: 37, k: 45, isColumnMajor: isColumnMajor), bias, activation, function, Float.self, context)
         try check(
-          Reference(m: 19, n: 37, k: 45, isColumnMajor: isColumnMajor), bias, activation, function, Double.self, context)
+          Reference(m: 19, n: 37, k: 45, isColumnMajor: isColumnMajor), bias, activation, function, Double.self, context
+        )
       }
     }
   }
@@ -78,7 +80,8 @@ import Testing
     let unpacked = try Gemm<Float>(m: m, n: n, k: k, transposeB: true, isRowInvariant: invariant, context: context)
     try unpacked.run(a, b, into: &plain, context: context)
     for packed in [PackedOperands.a, .b, [.a, .b]] {
-      let plan = try Gemm<Float>(m: m, n: n, k: k, transposeB: true, packed: packed, isRowInvariant: invariant, context: context)
+      let plan = try Gemm<Float>(
+        m: m, n: n, k: k, transposeB: true, packed: packed, isRowInvariant: invariant, context: context)
       var c = plain.map { _ in Float.nan }
       if packed == .a {
         try plan.run(plan.makePackedA(from: a), b, into: &c, context: context)
@@ -165,7 +168,8 @@ import Testing
     try plan.run(a, b, into: &d, scratch: memory, context: context)
     #expect(c == d)
     #expect(throws: ApusError.self) {
-      try plan.run(a, b, into: &d, scratch: UnsafeMutableRawBufferPointer(rebasing: memory[..<(bytes - 1)]), context: context)
+      try plan.run(
+        a, b, into: &d, scratch: UnsafeMutableRawBufferPointer(rebasing: memory[..<(bytes - 1)]), context: context)
     }
     #expect(try plan.threads(context: context) <= 2)
     #expect(plan.description.contains("150x150x150"))

@@ -46,7 +46,7 @@ import Testing
   /// Folders that the layout names exist.
   @Test(arguments: ["README.md", "Documentation/ADDING-A-KERNEL.md"]) func folders(_ document: String) throws {
     let paths = try Readme.text(document).matches(of: /\b(?:Sources|Tests|Benchmarks)\/[A-Za-z0-9_\/.+-]*[A-Za-z0-9]/)
-    for path in Set(paths.map { String($0.0) }) where path != "Benchmarks/RESULTS.md" && !path.hasPrefix("Tests/Fuzz") {
+    for path in Set(paths.map { String($0.0) }) where path != "Benchmarks/RESULTS.md" {
       let isThere = FileManager.default.fileExists(atPath: Readme.package.appendingPathComponent(path).path)
       #expect(isThere, "\(path)")
     }

@@ -53,7 +53,9 @@ final class GemmCore: Sendable {
     }
     for (name, array) in [("a", a), ("b", b), ("c", c), ("residual", residual ?? c)] {
       let count = array.count / MemoryLayout<UnsafeRawPointer>.size
-      if count < descriptor.batch { throw .invalid("\(name) has \(count) pointers, but the batch takes \(descriptor.batch)") }
+      if count < descriptor.batch {
+        throw .invalid("\(name) has \(count) pointers, but the batch takes \(descriptor.batch)")
+      }
     }
     try checkBias(extras)
     if (residual != nil) != descriptor.hasResidual { throw Self.unwanted("residual", descriptor.hasResidual) }
@@ -79,7 +81,9 @@ final class GemmCore: Sendable {
   private func check(_ extras: Extras) throws(ApusError) {
     let descriptor = plan.descriptor
     try checkBias(extras)
-    if (extras.residualCount != nil) != descriptor.hasResidual { throw Self.unwanted("residual", descriptor.hasResidual) }
+    if (extras.residualCount != nil) != descriptor.hasResidual {
+      throw Self.unwanted("residual", descriptor.hasResidual)
+    }
     if let count = extras.residualCount { try needResidual.check(count) }
   }
 
@@ -145,7 +149,8 @@ extension GemmCore {
     @usableFromInline var scratch: UnsafeMutableRawBufferPointer?
 
     @inlinable init<Scalar>(
-      bias: UnsafeBufferPointer<Scalar>?, residual: UnsafeBufferPointer<Scalar>?, scratch: UnsafeMutableRawBufferPointer?
+      bias: UnsafeBufferPointer<Scalar>?, residual: UnsafeBufferPointer<Scalar>?,
+      scratch: UnsafeMutableRawBufferPointer?
     ) {
       self.bias = UnsafeRawPointer(bias?.baseAddress)
       biasCount = bias?.count
@@ -199,7 +204,8 @@ private struct Need: Sendable {
     if operand.isPacked != isPacked {
       throw .invalid(
         isPacked
-          ? "\(name) is not packed, but the plan takes a packed matrix" : "\(name) is packed, but the plan takes a matrix")
+          ? "\(name) is not packed, but the plan takes a packed matrix"
+          : "\(name) is packed, but the plan takes a matrix")
     }
     if !isPacked { try check(operand.count) }
   }
