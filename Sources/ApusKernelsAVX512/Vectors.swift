@@ -20,6 +20,7 @@ extension SIMD16: KernelVector where Scalar == Float {
     apus_less_f32x16(a, b, x, y)
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
+  @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f32x16(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x16(a) }
   @inline(__always) static func transpose(
     _ s: UnsafePointer<Float>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Float>, _ ds: Int
@@ -41,6 +42,7 @@ extension SIMD4: KernelVector where Scalar == Double {
     apus_less_f64x4(a, b, x, y)
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x4(a) }
+  @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f64x4(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f64x4(a) }
   @inline(__always) static func transpose(
     _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
@@ -84,6 +86,9 @@ extension SIMD8: KernelVector where Scalar: KernelScalar {
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self {
     isFloat ? of(apus_sqrt_f32x8(a.floats)) : of(apus_sqrt_f64x8(a.doubles))
+  }
+  @inline(__always) static func pinned(_ a: Self) -> Self {
+    isFloat ? of(apus_pin_f32x8(a.floats)) : of(apus_pin_f64x8(a.doubles))
   }
   @inline(__always) static func sum(_ a: Self) -> Scalar {
     isFloat

@@ -4,22 +4,22 @@ import ApusShims
 /// How the tile finds the scalars of A. One of the two strides being 1 at compile time saves the address registers
 /// that would push accumulators out to the stack.
 protocol BroadcastAddressing {
-  static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int
-  /// Steps whose addresses differ by a constant are taken so many at a time where a tile is one vector wide: the
-  /// addresses of the rows are a chain of additions as long as the chain of multiply-adds otherwise.
+  static func offset(row: Int, step: Int, rowStride: Int, stepStride: Int) -> Int
+  /// Steps whose addresses differ by a constant are taken so many at a time where a tile has few multiply-adds a step:
+  /// else the addresses of its rows are a chain of additions that takes as long.
   static var stepsTogether: Int { get }
 }
 /// Rows are neighbours: packed panels, and transposed A as it lies.
 enum ContiguousRows: BroadcastAddressing {
-  @inline(__always) static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int {
-    row &+ step &* t.pointee.aStepStride
+  @inline(__always) static func offset(row: Int, step: Int, rowStride: Int, stepStride: Int) -> Int {
+    row &+ step &* stepStride
   }
   static var stepsTogether: Int { 1 }
 }
 /// Rows are `aRowStride` apart, and steps are neighbours: A as it lies.
 enum StridedRows: BroadcastAddressing {
-  @inline(__always) static func offset(row: Int, step: Int, _ t: UnsafePointer<GemmTileShape>) -> Int {
-    row &* t.pointee.aRowStride &+ step
+  @inline(__always) static func offset(row: Int, step: Int, rowStride: Int, stepStride: Int) -> Int {
+    row &* rowStride &+ step
   }
   static var stepsTogether: Int { 4 }
 }
@@ -57,6 +57,8 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
 ) {
   var sums = InlineArray<MR, InlineArray<NV, V>>(repeating: InlineArray<NV, V>(repeating: V.zero))
   let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
+  // In locals, because the compiler reloads what lies in memory after a pinned value.
+  let strides: TileStrides = (t.pointee.aRowStride, t.pointee.aStepStride, t.pointee.bStepStride, t.pointee.bPrefetch)
   if t.pointee.continues { loadTile(t, c, &sums) }
   var a = a0
   var b = b0
@@ -67,18 +69,18 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
       b = b0 + bOffsets[block]
     }
     var left = t.pointee.k
-    if NV == 1 && A.stepsTogether > 1 {
+    if A.stepsTogether > 1 && (NV == 1 || TileShape.rows < 8) {
       while left >= A.stepsTogether {
-        for step in 0..<A.stepsTogether { addStep(t, a, b, step, lastCount, &sums, A.self, L.self) }
-        a += A.offset(row: 0, step: A.stepsTogether, t)
-        b += A.stepsTogether &* t.pointee.bStepStride
+        for step in 0..<A.stepsTogether { addStep(strides, a, b, step, lastCount, &sums, A.self, L.self) }
+        a += A.offset(row: 0, step: A.stepsTogether, rowStride: strides.aRow, stepStride: strides.aStep)
+        b += A.stepsTogether &* strides.bStep
         left &-= A.stepsTogether
       }
     }
     while left > 0 {
-      addStep(t, a, b, 0, lastCount, &sums, A.self, L.self)
-      a += A.offset(row: 0, step: 1, t)
-      b += t.pointee.bStepStride
+      addStep(strides, a, b, 0, lastCount, &sums, A.self, L.self)
+      a += A.offset(row: 0, step: 1, rowStride: strides.aRow, stepStride: strides.aStep)
+      b += strides.bStep
       left &-= 1
     }
     block &+= 1
@@ -87,20 +89,28 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
   storeTile(t, c, &sums)
 }
 
+/// The strides of a tile as a tuple: a struct here would be a type of the instruction set's own.
+typealias TileStrides = (aRow: Int, aStep: Int, bStep: Int, bPrefetch: Int)
+
 /// sums += column `step` of A times row `step` of B.
 @inline(__always)
 private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
-  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int,
+  _ t: TileStrides, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int,
   _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
 ) {
-  let p = b + step &* t.pointee.bStepStride
-  for j in 0..<NV { apus_prefetch_second_level(p + (t.pointee.bPrefetch &+ j &* V.lanes)) }
+  let p = b + step &* t.bStep
+  for j in 0..<NV where j &* MemoryLayout<V>.size % 64 == 0 {
+    apus_prefetch_second_level(p + (t.bPrefetch &+ j &* V.lanes))
+  }
   var row = InlineArray<NV, V>(repeating: V.zero)
   for j in 0..<NV {
     row[j] = j == NV - 1 ? L.load(p + j &* V.lanes, lastCount, V.self) : V.load(p + j &* V.lanes)
   }
   for i in 0..<MR {
-    let x = V(repeating: a[A.offset(row: i, step: step, t)])
+    // One vector wide, the broadcast is part of the multiply-add. Else it serves several and stays in a register, which
+    // is the only one it may take.
+    let scalar = V(repeating: a[A.offset(row: i, step: step, rowStride: t.aRow, stepStride: t.aStep)])
+    let x = NV == 1 ? scalar : V.pinned(scalar)
     for j in 0..<NV { sums[i][j] = V.multiplyAdd(sums[i][j], x, row[j]) }
   }
 }

@@ -15,6 +15,8 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   /// a < b ? x : y, lane by lane. In generic code `.<` is a loop over the lanes.
   static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self
   static func squareRoot(_ a: Self) -> Self
+  /// `a`, in a register here and now: the compiler moves no other pinned value across.
+  static func pinned(_ a: Self) -> Self
   /// The sum of all lanes, by halves.
   static func sum(_ a: Self) -> Scalar
   /// Transposes a lanes x lanes block in registers. Reads only the first `rows` rows, the last of which stands in for

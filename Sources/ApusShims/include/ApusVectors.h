@@ -30,12 +30,23 @@ typedef int32_t apus_i32x16 __attribute__((ext_vector_type(16)));
 typedef int64_t apus_i64x8 __attribute__((ext_vector_type(8)));
 #endif
 
+// A value that the compiler must have in a register at this point, in program order with other such points: it keeps the
+// scheduler from moving all broadcasts of a tile's step up front, where they push the sums out of the registers.
+#if defined(__aarch64__)
+#define APUS_VECTOR_REGISTER "+w"
+#elif defined(__AVX512F__)
+#define APUS_VECTOR_REGISTER "+v"
+#else
+#define APUS_VECTOR_REGISTER "+x"
+#endif
+
 // a < b ? a : b, lane by lane (minps, maxps): where a lane is NaN the result is b, so a bound that stands first lets NaN pass.
 // Also the choice between two other vectors: the standard library's comparisons are loops over lanes in generic code.
 #define APUS_ARITHMETIC(V, I, S)                                                                                       \
   APUS_INLINE V apus_min_##S(V a, V b) { return a < b ? a : b; }                                                       \
   APUS_INLINE V apus_max_##S(V a, V b) { return a > b ? a : b; }                                                       \
   APUS_INLINE V apus_less_##S(V a, V b, V x, V y) { return a < b ? x : y; }                                            \
+  APUS_INLINE V apus_pin_##S(V a) { __asm__ volatile("" : APUS_VECTOR_REGISTER(a)); return a; }                        \
   APUS_INLINE V apus_sqrt_##S(V a) { return __builtin_elementwise_sqrt(a); }                                           \
   APUS_INLINE I apus_truncate_##S(V a) { return __builtin_convertvector(a, I); }                                       \
   APUS_INLINE V apus_convert_##S(I a) { return __builtin_convertvector(a, V); }
