@@ -322,14 +322,15 @@ static void environment(const char *name, const char *value, const char *listed)
 /* The system refuses memory: the address space may not grow. A child, because the limit would stay. */
 static void *large_in_new_thread(void *data) {
   float *p = (float *)data;
+  /* Transposed, so that it must be packed: B's block alone takes more than there is. */
   CHECK_STATUS(APUS_ERROR_OUT_OF_MEMORY,
-               apus_sgemm(NULL, 101, 111, 111, 900, 900, 900, 1, p, 900, p + 810000, 900, 0, p + 1620000, 900));
+               apus_sgemm(NULL, 101, 112, 112, 900, 900, 900, 1, p, 900, p + 810000, 900, 0, p + 1620000, 900));
   CHECK(strlen(apus_last_error()) > 0 && p[1620000] == 7);
   struct rlimit limit;
   getrlimit(RLIMIT_AS, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_AS, &limit);
-  CHECK_OK(apus_sgemm(NULL, 101, 111, 111, 900, 900, 900, 1, p, 900, p + 810000, 900, 0, p + 1620000, 900));
+  CHECK_OK(apus_sgemm(NULL, 101, 112, 112, 900, 900, 900, 1, p, 900, p + 810000, 900, 0, p + 1620000, 900));
   return NULL;
 }
 
