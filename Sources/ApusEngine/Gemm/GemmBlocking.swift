@@ -50,7 +50,8 @@ extension GemmProblem {
   /// The choice of algorithm: a function of the problem alone, never of threads. Of a row-invariant problem it does not
   /// look at m, but for choices that agree bit by bit.
   func algorithm(_ kernels: GemmKernels, isRowInvariant: Bool, elementSize: Int) -> GemmAlgorithm {
-    if k == 0 { return .scale }
+    // Without an element of C nothing is read, and strides may be of any size.
+    if k == 0 || m == 0 || n == 0 { return .scale }
     if !aIsPacked && !bIsPacked {
       // Updates add as the tile does, dot products do not: of a row-invariant problem the caller's n alone, which is m
       // after a swap, decides whether there are any.

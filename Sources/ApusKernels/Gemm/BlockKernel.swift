@@ -29,7 +29,7 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
     var row = 0
     for i in 0..<tiles.count {
       tile.rows = tiles.length(i)
-      tile.bPrefetch = i == 0 ? prefetchDistance(shape, column) : 0
+      tile.bPrefetch = i == 0 ? prefetchDistance(shape, column, 64 / MemoryLayout<V.Scalar>.size) : 0
       if aIsPacked { tile.aStepStride = tile.rows }
       let cTile = c + (row &* cStride &+ column)
       if let buffer {
@@ -45,11 +45,14 @@ func gemmBlock<V: KernelVector, H: KernelVector>(
 }
 
 /// What the tiles of a panel of an unpacked B ask for: the first one, the next panel. A packed B is one stream, which the
-/// hardware follows by itself.
+/// hardware follows by itself. Asked for is the last element of each line's length: where rows do not start at a line,
+/// a panel touches one line more, the first of which the panel before has brought.
 @inline(__always)
-private func prefetchDistance(_ shape: UnsafePointer<GemmBlockShape>, _ column: Int) -> Int {
+private func prefetchDistance(_ shape: UnsafePointer<GemmBlockShape>, _ column: Int, _ lineElements: Int) -> Int {
   if shape.pointee.bIsPacked { return 0 }
-  if column &+ shape.pointee.panelColumns < shape.pointee.n { return shape.pointee.panelColumns }
+  if column &+ shape.pointee.panelColumns < shape.pointee.n {
+    return shape.pointee.panelColumns &+ lineElements &- 1
+  }
   return shape.pointee.bNext == 0 ? 0 : shape.pointee.bNext &- column
 }
 

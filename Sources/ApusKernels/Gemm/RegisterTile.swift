@@ -5,8 +5,8 @@ import ApusShims
 /// that would push accumulators out to the stack.
 protocol BroadcastAddressing {
   static func offset(row: Int, step: Int, rowStride: Int, stepStride: Int) -> Int
-  /// Steps whose addresses differ by a constant are taken so many at a time where a tile has few multiply-adds a step:
-  /// else the addresses of its rows are a chain of additions that takes as long.
+  /// Steps whose addresses differ by a constant are taken so many at a time where a tile is one vector wide: else the
+  /// addresses of its rows are a chain of additions that takes as long as the multiply-adds.
   static var stepsTogether: Int { get }
 }
 /// Rows are neighbours: packed panels, and transposed A as it lies.
@@ -69,7 +69,7 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
       b = b0 + bOffsets[block]
     }
     var left = t.pointee.k
-    if A.stepsTogether > 1 && (NV == 1 || TileShape.rows < 8) {
+    if A.stepsTogether > 1 && NV == 1 {
       while left >= A.stepsTogether {
         for step in 0..<A.stepsTogether { addStep(strides, a, b, step, lastCount, &sums, A.self, L.self) }
         a += A.offset(row: 0, step: A.stepsTogether, rowStride: strides.aRow, stepStride: strides.aStep)
