@@ -64,7 +64,7 @@ private func transposeSteps<V: KernelVector>(
       let q = to + step &* width + row
       if row + V.lanes <= readable {
         // A row is read a line at a time, far from the last one: the hardware loses so many streams.
-        for i in 0..<V.lanes { apus_prefetch(p + (i &* rowStride &+ 4 &* V.lanes)) }
+        for i in 0..<V.lanes { apus_prefetch_second_level(p + (i &* rowStride &+ 8 &* V.lanes)) }
       }
       if row + V.lanes <= readable {
         V.transpose(p, rowStride, rows: V.lanes, columns: together, q, width)

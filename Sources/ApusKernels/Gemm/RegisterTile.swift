@@ -60,6 +60,13 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
   // In locals, because the compiler reloads what lies in memory after a pinned value.
   let strides: TileStrides = (t.pointee.aRowStride, t.pointee.aStepStride, t.pointee.bStepStride, t.pointee.bPrefetch)
   if t.pointee.continues { loadTile(t, c, &sums) }
+  // C is wanted when the chains end. In a short chain the stores wait for nobody.
+  if NV > 1 && t.pointee.k >= 64 {
+    for i in 0..<MR {
+      apus_prefetch_for_write(c + i &* t.pointee.cRowStride)
+      apus_prefetch_for_write(c + (i &* t.pointee.cRowStride &+ t.pointee.columns &- 1))
+    }
+  }
   var a = a0
   var b = b0
   var block = 0
@@ -99,8 +106,11 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
   _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
 ) {
   let p = b + step &* t.bStep
-  for j in 0..<NV where j &* MemoryLayout<V>.size % 64 == 0 {
-    apus_prefetch_second_level(p + (t.bPrefetch &+ j &* V.lanes))
+  // Tiles of one vector are small problems as a rule, for which a load a step is much.
+  if NV > 1 || t.bPrefetch != 0 {
+    for j in 0..<NV where j &* MemoryLayout<V>.size % 64 == 0 {
+      apus_prefetch_second_level(p + (t.bPrefetch &+ j &* V.lanes))
+    }
   }
   var row = InlineArray<NV, V>(repeating: V.zero)
   for j in 0..<NV {
