@@ -9,7 +9,7 @@ extension GemmPlan {
     packA: Bool, packB: Bool
   ) {
     guard let a = task.a, let b = task.b, !rows.isEmpty else { return }
-    if streams { return stream(task, a, b, columns, buffers, packA: packA) }
+    if streams { return stream(task, a, b, columns, buffers) }
     var column = columns.lowerBound
     while column < columns.upperBound {
       let end = packB ? min(column + blocking.columnsPerBlock, columns.upperBound) : columns.upperBound
@@ -61,8 +61,7 @@ extension GemmPlan {
   /// One row of tiles: stretches of a few steps and many columns of B, so that B is read once and in long runs. The
   /// chains of a block of k wait in a buffer from stretch to stretch; their bits are those of uncut chains.
   private func stream(
-    _ task: GemmTask, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ columns: Range<Int>, _ buffers: TaskBuffers,
-    packA: Bool
+    _ task: GemmTask, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ columns: Range<Int>, _ buffers: TaskBuffers
   ) {
     var tiles = rowTiles
     var column = columns.lowerBound
@@ -72,20 +71,18 @@ extension GemmPlan {
         let k = kBlocks.length(step)
         let kStart = kBlocks.start(step)
         let rows = a + kStart * problem.aStep * size
-        if packA { kernels.packA(rows, &tiles, problem.m, k, problem.aRow, problem.aStep, buffers.a) }
+        kernels.packA(rows, &tiles, problem.m, k, problem.aRow, problem.aStep, buffers.a)
         var done = 0
         while done < k {
           let steps = min(GemmBlocking.streamSteps, k - done)
           var block = GemmBlockShape(
             tiles: tiles, n: count, k: steps, aRowStride: problem.aRow, aStepStride: problem.aStep,
             bStepStride: problem.bStep, cRowStride: GemmBlocking.streamColumns, panelColumns: panelColumns,
-            aIsPacked: packA, bIsPacked: false, output: GemmOutput(), tileBuffer: nil)
+            aIsPacked: true, bIsPacked: false, output: GemmOutput(), tileBuffer: nil)
           block.continues = done > 0
           block.bNext = kStart + done + steps < problem.k ? steps * problem.bStep : 0
-          let left = packA ? UnsafeRawPointer(buffers.a) : rows
-          let leftStep = packA ? problem.m : problem.aStep
           let first = (kStart + done) * problem.bStep + column
-          kernels.block(&block, left + done * leftStep * size, b + first * size, buffers.b)
+          kernels.block(&block, buffers.a + done * problem.m * size, b + first * size, buffers.b)
           done += steps
         }
         var output = output(task, step, of: 0..<kBlocks.count, row: 0, column: column)

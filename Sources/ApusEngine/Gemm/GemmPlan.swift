@@ -79,7 +79,7 @@ public final class GemmPlan: Sendable {
       switch algorithm {
       case .scale: "scale"
       case .blocked(let packA, let packB):
-        (streams ? "streamed" : "blocked") + (packA ? ", packs A" : "") + (packB ? ", packs B" : "")
+        (streams ? "streamed, packs A" : "blocked" + (packA ? ", packs A" : "")) + (packB ? ", packs B" : "")
           + (problem.aIsPacked ? ", packed A given" : "") + (problem.bIsPacked ? ", packed B given" : "")
       case .dots: "dot products"
       case .update: "row updates"

@@ -33,6 +33,7 @@ extension GemmPlan {
   private var aBytes: Int {
     switch algorithm {
     case .dots, .update: (GemmBlocking.vectorBlock + kernels.lanes) * size
+    case .blocked(packA: _, packB: _) where streams: (problem.m * kBlocks.longest + kernels.lanes) * size
     case .blocked(packA: true, packB: _), .splitK(chunks: _, packA: true, packB: _):
       (min(blocking.tilesPerBlock * rowTiles.longest, problem.m) * kBlocks.longest + kernels.lanes) * size
     default: 0
