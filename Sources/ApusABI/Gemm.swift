@@ -1,3 +1,6 @@
+// The header documents these functions and names their parameters.
+// swift-format-ignore-file: AllPublicDeclarationsHaveDocumentation, AlwaysUseLowerCamelCase
+
 import ApusEngine
 import ApusKernelInterface
 import CApus
