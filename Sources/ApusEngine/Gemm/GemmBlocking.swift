@@ -76,7 +76,9 @@ extension GemmProblem {
   /// cache, and each step of a transposed A is a line of its own. Else A is best used as it lies.
   private func packingAPays(_ panels: Int, _ size: Int) -> Bool {
     if panels < 2 { return false }
-    return aRunsAlongK ? aRow * size >= 4096 && aRow * size % 2048 == 0 : aStep * size >= 1024
+    // Of a matrix of one line the distance may be any number; a choice that is off costs speed only.
+    let distance = (aRunsAlongK ? aRow : aStep) &* size
+    return aRunsAlongK ? distance >= 4096 && distance % 2048 == 0 : distance >= 1024
   }
 
   /// B must be turned if its rows are not contiguous. Else asking for the next panel in time does more than a copy.
