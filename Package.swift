@@ -11,7 +11,8 @@ let portable = Context.environment["APUS_PORTABLE"] != nil
 
 let warningsAreErrors: [SwiftSetting] = [.treatAllWarnings(as: .error)]
 let portableC: [CSetting] = portable ? [.define("APUS_PORTABLE")] : []
-let portableSwift: [SwiftSetting] = portable ? [.define("APUS_PORTABLE"), .unsafeFlags(["-Xcc", "-DAPUS_PORTABLE"])] : []
+let portableSwift: [SwiftSetting] =
+  portable ? [.define("APUS_PORTABLE"), .unsafeFlags(["-Xcc", "-DAPUS_PORTABLE"])] : []
 
 /// One row per instruction set. `flags` steer Swift's code generation and what the shims' header offers.
 struct InstructionSet {

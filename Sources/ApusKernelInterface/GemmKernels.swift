@@ -6,15 +6,21 @@
 /// beside this, so that one description serves many tiles: A's row i, step s lies at `a + i * aRowStride +
 /// s * aStepStride`, step s of B at `b + s * bStepStride` with contiguous columns, and C's columns are contiguous too.
 @frozen public struct GemmTileShape {
+  /// From one row of A to the next.
   public var aRowStride: Int
+  /// From one step of k to the next in A.
   public var aStepStride: Int
+  /// From one step of k to the next in B, whose columns are contiguous.
   public var bStepStride: Int
+  /// From one row of C to the next.
   public var cRowStride: Int
   /// Steps in each block.
   public var k: Int
   /// Number of blocks; where it is above 1, block i starts at `a + aOffsets[i]` and `b + bOffsets[i]`.
   public var blocks: Int
+  /// `blocks` distances in elements; not read for a single block.
   public var aOffsets: UnsafePointer<Int>?
+  /// The same for B.
   public var bOffsets: UnsafePointer<Int>?
   /// Rows of the tile, 1 to the set's tile rows (narrow tile rows, if the columns fit one vector).
   public var rows: Int
@@ -29,6 +35,7 @@
   /// Every step asks for what lies so many elements after its row of B; 0 where there is nothing to come.
   public var bPrefetch = 0
 
+  /// A tile of one block, without offsets.
   @inlinable public init(
     aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int, k: Int, rows: Int, columns: Int,
     bIsPadded: Bool, accumulate: Bool
@@ -51,23 +58,31 @@
 /// What happens to a finished sum on its way into C:
 /// `C = activation(alpha * sum + beta * C + bias + residual)`, in that order.
 @frozen public struct GemmOutput {
+  /// Factor of the sum.
   public var alpha: Double = 1
+  /// Factor of what C holds; where it is 0, C is not read.
   public var beta: Double = 0
   /// One number a row or a column of the block, or nil.
   public var bias: UnsafeRawPointer?
+  /// Whether the bias has one number for each row rather than for each column.
   public var biasIsByRow = false
+  /// The element added to the first of the block, or nil; columns are contiguous.
   public var residual: UnsafeRawPointer?
+  /// Elements from one row of the residual to the next.
   public var residualRowStride = 0
+  /// Applied last, to the whole sum.
   public var activation = Activation.identity
   /// Of leaky ReLU and ELU, for x < 0.
   public var slope: Double = 0
 
+  /// C = sum.
   @inlinable public init() {}
 
   /// C = sum: the tile stores its registers directly.
   @inlinable public var isOverwrite: Bool { beta == 0 && isPlain }
   /// C += sum: the tile adds its registers directly.
   @inlinable public var isAccumulate: Bool { beta == 1 && isPlain }
+  /// Nothing but beta acts: no factor, bias, residual or activation.
   @inlinable public var isPlain: Bool { alpha == 1 && bias == nil && residual == nil && activation == .identity }
 }
 
@@ -85,13 +100,17 @@
 @frozen public struct GemmBlockShape {
   /// The rows of the block by register tiles.
   public var tiles: BalancedSplit
+  /// Columns of the block.
   public var n: Int
+  /// Steps: columns of A and rows of B.
   public var k: Int
-  /// Strides of an unpacked A.
+  /// From one row of an unpacked A to the next, in elements.
   public var aRowStride: Int
+  /// From one step of k to the next in an unpacked A, in elements.
   public var aStepStride: Int
   /// Row stride of an unpacked B, whose columns are contiguous.
   public var bStepStride: Int
+  /// Row stride of C, whose columns are contiguous.
   public var cRowStride: Int
   /// Columns that a tile has at most: the set's tile columns, or its lanes where the tiles are narrow.
   public var panelColumns: Int
@@ -99,6 +118,7 @@
   public var aIsPacked: Bool
   /// B holds panels of the set's tile columns, each `[k][tile columns]`, padded.
   public var bIsPacked: Bool
+  /// How the sums reach C; its pointers belong to the first row and column of the block.
   public var output: GemmOutput
   /// Room for one tile, for outputs that are neither plain overwriting nor plain accumulation.
   public var tileBuffer: UnsafeMutableRawPointer?
@@ -107,6 +127,7 @@
   /// Distance in elements from the first row of an unpacked B to the rows that the next call uses; 0 for none.
   public var bNext = 0
 
+  /// A block that starts its sums from zero and prefetches no further rows of B.
   @inlinable public init(
     tiles: BalancedSplit, n: Int, k: Int, aRowStride: Int, aStepStride: Int, bStepStride: Int, cRowStride: Int,
     panelColumns: Int, aIsPacked: Bool, bIsPacked: Bool, output: GemmOutput, tileBuffer: UnsafeMutableRawPointer?
@@ -129,10 +150,12 @@
 /// A length split into pieces that differ by at most one, the larger ones first: 49 in pieces of at most 14 is
 /// 13 + 12 + 12 + 12. Rows of C are split so into register tiles, and K into blocks.
 @frozen public struct BalancedSplit: Sendable {
+  /// Number of pieces; 0 for an empty length.
   public let count: Int
   @usableFromInline let size: Int
   @usableFromInline let larger: Int
 
+  /// The fewest pieces of 0..<total that are no longer than `limit`.
   @inlinable public init(_ total: Int, atMost limit: Int) {
     count = (total + limit - 1) / limit
     size = count == 0 ? 0 : total / count
@@ -159,14 +182,20 @@
 @frozen public struct MatrixVectorArguments {
   /// Dot form: `rows` rows of `k` contiguous elements. Update form: `k` rows of `rows` contiguous elements.
   public var matrix: UnsafeRawPointer
+  /// Elements from one row of the matrix, as the form has it, to the next.
   public var matrixStride: Int
+  /// `k` elements in either form.
   public var vector: UnsafeRawPointer
+  /// Elements from one element of the vector to the next; 1 in the dot form.
   public var vectorStride: Int
   /// `rows` contiguous results.
   public var result: UnsafeMutableRawPointer
+  /// Number of results.
   public var rows: Int
+  /// Products in each result.
   public var k: Int
 
+  /// Every field as given.
   @inlinable public init(
     matrix: UnsafeRawPointer, matrixStride: Int, vector: UnsafeRawPointer, vectorStride: Int,
     result: UnsafeMutableRawPointer, rows: Int, k: Int
@@ -202,26 +231,36 @@
   public typealias Finish =
     @convention(c) (UnsafeRawPointer, Int, Int, Int, UnsafeMutableRawPointer, Int, UnsafeRawPointer) -> Void
 
+  /// Elements of the data type in a vector.
   public var lanes: Int
+  /// Rows of a tile at most.
   public var tileRows: Int
   /// Rows of a tile whose columns fit one vector.
   public var narrowTileRows: Int
+  /// Columns of a tile at most, and of a packed panel of B: a whole number of vectors.
   public var tileColumns: Int
-  /// Longest chain of multiply-adds: K is cut into equal blocks of at most this many steps, whose sums are added in order.
+  /// Longest chain of multiply-adds: K is cut into equal blocks of at most this many steps, whose sums are added in
+  /// order.
   public var kBlock: Int
+  /// One register tile of C: overwritten, added to or continued.
   public var tile: Tile
+  /// A block of C, tile by tile, with any output.
   public var block: Block
+  /// Rows of A into the panels that `block` reads.
   public var packA: PackA
+  /// Columns of B into the panels that `block` reads.
   public var packB: PackB
   /// result[i] = dot(matrix row i, vector), vector stride 1.
   public var dots: MatrixVector
   /// result[j] = sum over k of vector[k] * matrix[k][j], each a chain in the order of k, as the tile's.
   public var update: MatrixVector
+  /// Sums that lie in memory into C by way of a `GemmOutput`.
   public var finish: Finish
 
+  /// The table of one instruction set.
   @inlinable public init(
-    lanes: Int, tileRows: Int, narrowTileRows: Int, tileColumns: Int, kBlock: Int, tile: Tile, block: Block, packA: PackA, packB: PackB,
-    dots: MatrixVector, update: MatrixVector, finish: Finish
+    lanes: Int, tileRows: Int, narrowTileRows: Int, tileColumns: Int, kBlock: Int, tile: Tile, block: Block,
+    packA: PackA, packB: PackB, dots: MatrixVector, update: MatrixVector, finish: Finish
   ) {
     self.lanes = lanes
     self.tileRows = tileRows

@@ -10,9 +10,12 @@ public enum Status: Int32, Sendable {
 
 /// The one error of the engine: a kind, and a message that names the argument, its value and the rule it broke.
 public struct ApusError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The kind of failure.
   public let status: Status
+  /// What went wrong, for a person to read.
   public let message: String
 
+  /// An error of any kind with a message of its own.
   public init(_ status: Status, _ message: String) {
     self.status = status
     self.message = message
@@ -23,5 +26,6 @@ public struct ApusError: Error, Sendable, Equatable, CustomStringConvertible {
     ApusError(.invalidArgument, "\(argument) is \(value), but \(rule)")
   }
 
+  /// The message alone, without the kind.
   public var description: String { message }
 }

@@ -17,35 +17,56 @@ public enum GemmBatchKind: Int32, CaseIterable, Sendable {
   case pointers = 1
 }
 
-/// `C = activation(alpha op(A) op(B) + beta C + bias + residual)` for each matrix of a batch: op(A) is m x k, op(B) k x n.
-/// Leading dimensions and strides are in elements. Nothing is checked before a plan is made.
+/// `C = activation(alpha op(A) op(B) + beta C + bias + residual)` for each matrix of a batch: op(A) is m x k, op(B)
+/// k x n. Leading dimensions and strides are in elements. Nothing is checked before a plan is made.
 public struct GemmDescriptor: Sendable, Equatable {
+  /// Of A, B, C, bias and residual: float32 or float64.
   public var dataType: DataType
+  /// Whether the rows or the columns of A, B, C and residual are contiguous, before any transposition.
   public var order = MatrixOrder.rowMajor
+  /// op(A) is the transpose of A, which lies in memory as k x m.
   public var transposeA = false
+  /// op(B) is the transpose of B, which lies in memory as n x k.
   public var transposeB = false
+  /// Rows of op(A) and of C.
   public var m: Int
+  /// Columns of op(B) and of C.
   public var n: Int
+  /// Columns of op(A) and rows of op(B): products in each sum.
   public var k: Int
+  /// Distance between rows (columns, if column-major) of A as it lies in memory.
   public var lda: Int
+  /// Distance between rows (columns, if column-major) of B as it lies in memory.
   public var ldb: Int
+  /// Distance between rows (columns, if column-major) of C.
   public var ldc: Int
+  /// Number of products; 0 leaves nothing to do.
   public var batch = 1
+  /// How a run finds the matrices of a batch.
   public var batchKind = GemmBatchKind.strided
+  /// Distance between the matrices of A in a strided batch; 0 shares one.
   public var strideA = 0
+  /// Distance between the matrices of B in a strided batch; 0 shares one.
   public var strideB = 0
+  /// Distance between the matrices of C in a strided batch; they must not overlap.
   public var strideC = 0
+  /// Whether a bias is added, and along which dimension it runs.
   public var bias = GemmBias.none
+  /// Applied last, to the whole sum.
   public var activation = Activation.identity
   /// Of leaky ReLU and ELU.
   public var slope: Double = 0
+  /// Adds a matrix of the shape and order of C.
   public var hasResidual = false
+  /// Distance between rows (columns, if column-major) of the residual.
   public var ldr = 0
+  /// Distance between the residuals in a strided batch; 0 shares one.
   public var strideResidual = 0
   /// Row i of C has the same bits however many other rows there are.
   public var isRowInvariant = false
-  /// A (B) is a buffer that `GemmPlan.pack` made; lda (ldb) is then ignored.
+  /// A is a buffer that `GemmPlan.pack` made; lda is then ignored.
   public var packedA = false
+  /// B is a buffer that `GemmPlan.pack` made; ldb is then ignored.
   public var packedB = false
 
   /// A plain row-major problem with the smallest leading dimensions.
@@ -118,7 +139,8 @@ extension GemmDescriptor {
     _ matrix: String, _ name: String, _ leading: Int, _ shape: (length: Int, count: Int), _ stride: Int
   ) throws(ApusError) -> Int {
     if leading < max(1, shape.length) {
-      throw .invalid(name, leading, "it must be at least max(1, \(shape.length)), the length of a row of \(matrix) in memory")
+      throw .invalid(
+        name, leading, "it must be at least max(1, \(shape.length)), the length of a row of \(matrix) in memory")
     }
     let extent = CheckedSize(leading) * max(0, shape.count - 1) + CheckedSize(shape.length)
     var whole = extent
@@ -130,7 +152,8 @@ extension GemmDescriptor {
       throw .invalid("stride_\(matrix)", stride, "the bytes of \(matrix) (batch \(batch)) must fit 63 bits")
     }
     if (whole * dataType.size).overflowed {
-      throw .invalid(name, leading, "the bytes of \(matrix) (\(shape.count) x \(leading), batch \(batch)) must fit 63 bits")
+      throw .invalid(
+        name, leading, "the bytes of \(matrix) (\(shape.count) x \(leading), batch \(batch)) must fit 63 bits")
     }
     return extent.value
   }

@@ -41,8 +41,8 @@ struct GemmDirectForm: Sendable {
       kernel = kernels.block
       let shape = GemmBlockShape(
         tiles: rowTiles, n: problem.n, k: problem.k, aRowStride: problem.aRow, aStepStride: problem.aStep,
-        bStepStride: bStep, cRowStride: problem.cRow, panelColumns: panelColumns, aIsPacked: false, bIsPacked: bIsPacked, output: GemmOutput(),
-        tileBuffer: nil)
+        bStepStride: bStep, cRowStride: problem.cRow, panelColumns: panelColumns, aIsPacked: false,
+        bIsPacked: bIsPacked, output: GemmOutput(), tileBuffer: nil)
       overwriting = Self.copy(shape)
       var second = shape
       second.output.beta = 1

@@ -109,7 +109,8 @@ extension GemmPlan {
     if found == expected { return packed + PackedOperandHeader.bytes }
     let name = operand == .a ? "a" : "b"
     if found.magic != PackedOperandHeader.magic {
-      throw ApusError(.mismatch, "\(name) is not a packed operand, but the plan has the flag PACKED_\(name == "a" ? "A" : "B")")
+      throw ApusError(
+        .mismatch, "\(name) is not a packed operand, but the plan has the flag PACKED_\(name == "a" ? "A" : "B")")
     }
     func text(_ h: PackedOperandHeader) -> String {
       let set = InstructionSet(rawValue: h.instructionSet)?.name ?? "instruction set \(h.instructionSet)"

@@ -3,18 +3,26 @@ import ApusShims
 
 /// What one run of a plan gets. Pointers are in the caller's sense (a column-major problem is swapped inside).
 public struct GemmArguments {
+  /// Factor of op(A) op(B), rounded to the data type; 0: A and B are not read.
   public var alpha: Double = 1
+  /// Factor of what C holds, rounded to the data type; 0: that is not read.
   public var beta: Double = 0
   /// A matrix, a packed operand, or an array of pointers, as the plan says.
   public var a: UnsafeRawPointer?
+  /// As `a`.
   public var b: UnsafeRawPointer?
+  /// A matrix or an array of pointers; for the results, and read where beta is not 0.
   public var c: UnsafeMutableRawPointer?
+  /// m or n contiguous numbers, the same for every matrix of a batch; ignored where the plan adds none.
   public var bias: UnsafeRawPointer?
+  /// A matrix or an array of pointers; ignored where the plan adds none.
   public var residual: UnsafeRawPointer?
   /// nil: each thread's own buffer.
   public var scratch: UnsafeMutableRawPointer?
+  /// Size of `scratch`, at least `GemmPlan.scratchBytes(context:)`.
   public var scratchBytes = 0
 
+  /// Factors 1 and 0, no data and no scratch.
   public init() {}
 }
 
@@ -168,7 +176,8 @@ extension GemmPlan {
     task.output.slope = descriptor.slope
     if descriptor.bias != .none {
       guard let bias = arguments.bias else {
-        throw .invalid("bias", "NULL", "the plan adds \(descriptor.bias == .byRow ? descriptor.m : descriptor.n) numbers")
+        throw .invalid(
+          "bias", "NULL", "the plan adds \(descriptor.bias == .byRow ? descriptor.m : descriptor.n) numbers")
       }
       task.output.bias = bias
       task.output.biasIsByRow = problem.biasIsByRow

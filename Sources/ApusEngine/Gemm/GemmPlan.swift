@@ -5,7 +5,9 @@ import ApusKernelInterface
 /// The instruction set is that of the context it was made with. Bits of a result depend on the problem, the data and the
 /// instruction set only, never on threads, back end or alignment (and of a row-invariant plan, not on m).
 public final class GemmPlan: Sendable {
+  /// The problem as the caller described it.
   public let descriptor: GemmDescriptor
+  /// Whose kernels every run uses.
   public let instructionSet: InstructionSet
   let problem: GemmProblem
   /// Whether A and B change places inside.

@@ -3,8 +3,11 @@ public struct TensorDescriptor: Sendable, Equatable {
   /// Dimensions at most, as in the C header.
   public static let maximumRank = 8
 
+  /// Type of every element.
   public let dataType: DataType
+  /// Size of each dimension, at least 0; empty for a scalar.
   public let shape: [Int]
+  /// Elements between neighbours, one number for each dimension.
   public let strides: [Int]
 
   /// Dense, with the last dimension contiguous. Throws where a size is negative, the rank is above `maximumRank` or the
