@@ -29,7 +29,9 @@ func release(_ handle: OpaquePointer?) {
 
 /// The caller's struct, if its `struct_size` is at least that of this version's first release of it.
 @inline(__always)
-func require<T>(_ pointer: UnsafePointer<T>?, _ name: String, _ size: (T) -> Int) throws(ApusError) -> UnsafePointer<T> {
+func require<T>(
+  _ pointer: UnsafePointer<T>?, _ name: String, _ size: (T) -> Int
+) throws(ApusError) -> UnsafePointer<T> {
   guard let pointer else { throw .invalid(name, "NULL", "it must point to a struct") }
   let given = size(pointer.pointee)
   if given != MemoryLayout<T>.size {
