@@ -304,7 +304,9 @@ enum { APUS_OPERAND_A = 0, APUS_OPERAND_B = 1 };
 /* Packs A or B ahead of time for a plan with the flag APUS_GEMM_PACKED_A or _B. source is the matrix as it lies in memory
  * with leading dimension ld and the plan's order and transposition; packed has room for packed_a_bytes (packed_b_bytes),
  * any alignment (64 is fastest). The buffer is position independent and may be stored, but serves only plans of the same
- * type, instruction set and m, k (A) or k, n (B); any other plan's run refuses it with ERROR_MISMATCH. */
+ * type, order, instruction set and m, k (A) or k, n (B); any other plan's run refuses it with ERROR_MISMATCH. The results
+ * have the bits of a plan without packed operands if m and n are above 1 and the plan is row_invariant or k below 4096;
+ * other plans may add in an order of their own. */
 apus_status apus_gemm_pack(const apus_context *context, const apus_gemm_plan *plan, int32_t operand, const void *source,
                            int64_t ld, void *packed, size_t packed_bytes);
 

@@ -220,7 +220,7 @@ public func apus_gemm_args_init(_ args: UnsafeMutablePointer<apus_gemm_args>?) -
 public func apus_gemm_run(
   _ context: OpaquePointer?, _ plan: OpaquePointer?, _ args: UnsafePointer<apus_gemm_args>?
 ) -> apus_status {
-  if let plan, let args, args.pointee.struct_size == MemoryLayout<apus_gemm_args>.size {
+  if let plan, let args, args.pointee.struct_size == MemoryLayout<apus_gemm_args>.size, args.pointee.scratch == nil {
     let isDone = Unmanaged<GemmPlan>.fromOpaque(UnsafeRawPointer(plan))._withUnsafeGuaranteedRef {
       $0.runDirectly(args.pointee.alpha, args.pointee.a, args.pointee.b, args.pointee.beta, args.pointee.c)
     }

@@ -45,7 +45,12 @@ extension GemmPlan {
   /// Throws `.invalidArgument` for nil where data are needed or scratch that is too small, `.mismatch` for a packed
   /// operand of another plan, `.outOfMemory` where the system refuses a packing buffer; nothing is written then.
   public func run(context: ExecutionContext, _ arguments: GemmArguments) throws(ApusError) {
-    if runDirectly(arguments.alpha, arguments.a, arguments.b, arguments.beta, arguments.c) { return }
+    // Scratch that is given is checked, also where it is not needed.
+    if arguments.scratch == nil,
+      runDirectly(arguments.alpha, arguments.a, arguments.b, arguments.beta, arguments.c)
+    {
+      return
+    }
     let start = !apus_verbose_is_off() && Verbose.isOn ? ContinuousClock.now : nil
     try runIndirectly(context: context, arguments)
     if let start { Verbose.emit(record("run", context, Verbose.microseconds(since: start))) }
