@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "ApusThreads.h"
+#include <sched.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -66,4 +67,16 @@ __attribute__((swiftcall, visibility("hidden"))) void apus_lend_closure(const vo
 // Only a use of the closure after the region: it keeps what the closure captures alive until then.
 __attribute__((swiftcall, noinline, visibility("hidden"))) void apus_return_closure(const void *function, const void *context) {
   __asm__ volatile("" ::"r"(function), "r"(context) : "memory");
+}
+
+int apus_current_cpu(void) { return sched_getcpu(); }
+
+void apus_leave_cpu(int cpu) {
+  cpu_set_t allowed, others;
+  if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getcpu() != cpu) return;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return; // more CPUs than the set can name: stay
+  others = allowed;
+  CPU_CLR(cpu, &others);
+  if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+  sched_setaffinity(0, sizeof allowed, &allowed);
 }

@@ -15,6 +15,8 @@ package final class Team: @unchecked Sendable {
   private let next: UnsafeMutablePointer<UInt64>
   private let region: UnsafeMutablePointer<Region>
   private let linger: UnsafeMutablePointer<UInt64>
+  /// The CPU that the caller runs on.
+  private let callerCPU: UnsafeMutablePointer<UInt64>
   private let census: UnsafeMutablePointer<UInt64>
   private let owner: UnsafeMutablePointer<UInt64>
   private let crowd: Crowd
@@ -42,7 +44,8 @@ package final class Team: @unchecked Sendable {
     gate = word(0)
     next = word(1)
     region = (memory + 2 * 128).bindMemory(to: Region.self, capacity: 1)
-    linger = (memory + 2 * 128 + 64).bindMemory(to: UInt64.self, capacity: 1)
+    linger = (memory + 2 * 128 + 64).bindMemory(to: UInt64.self, capacity: 2)
+    callerCPU = linger + 1
     census = word(3)
     owner = word(4)
   }
@@ -62,6 +65,7 @@ package final class Team: @unchecked Sendable {
     region.pointee = job
     region.pointee.next = next
     apus_store_relaxed(linger, lingerNanoseconds)
+    apus_store_relaxed(callerCPU, UInt64(bitPattern: Int64(apus_current_cpu())))
     apus_store(gate, Gate(word: apus_load_relaxed(gate)).opened(limit: limit))
     callMembers(limit)
 
@@ -175,6 +179,10 @@ extension Team {
       if !other.isOpen || other.epoch != now.epoch { return false }
       now = other
     }
+    // The system may have put a woken or new member on the caller's CPU, where the two would take turns until its load
+    // balancing notices: tens of milliseconds as measured.
+    let cpu = Int32(truncatingIfNeeded: apus_load_relaxed(callerCPU))
+    if apus_current_cpu() == cpu { apus_leave_cpu(cpu) }
     region.pointee.workAsMember()
     let left = Gate(word: apus_add(gate, ~0))
     if left.members == 1, left.isWaiting { _ = apus_futex_wake(gate, 0, 1) }

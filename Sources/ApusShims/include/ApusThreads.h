@@ -103,4 +103,11 @@ typedef __attribute__((swiftcall)) void (*apus_range_function)(ptrdiff_t lower, 
 APUS_THREADS_INLINE void apus_call_closure(apus_closure body, ptrdiff_t lower, ptrdiff_t upper) {
   ((apus_range_function)body.function)(lower, upper, body.context);
 }
+
+// The CPU that the calling thread runs on, or -1.
+int apus_current_cpu(void);
+
+// Moves the calling thread off `cpu` if it runs there and may run elsewhere. Its affinity is as before afterwards.
+void apus_leave_cpu(int cpu);
+
 #pragma GCC visibility pop
