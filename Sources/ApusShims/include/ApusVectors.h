@@ -15,19 +15,13 @@
 
 typedef float apus_f32x4 __attribute__((ext_vector_type(4)));
 typedef double apus_f64x2 __attribute__((ext_vector_type(2)));
-typedef int32_t apus_i32x4 __attribute__((ext_vector_type(4)));
-typedef int64_t apus_i64x2 __attribute__((ext_vector_type(2)));
 #if APUS_X86 && defined(__AVX2__)
 typedef float apus_f32x8 __attribute__((ext_vector_type(8)));
 typedef double apus_f64x4 __attribute__((ext_vector_type(4)));
-typedef int32_t apus_i32x8 __attribute__((ext_vector_type(8)));
-typedef int64_t apus_i64x4 __attribute__((ext_vector_type(4)));
 #endif
 #if APUS_X86 && defined(__AVX512F__)
 typedef float apus_f32x16 __attribute__((ext_vector_type(16)));
 typedef double apus_f64x8 __attribute__((ext_vector_type(8)));
-typedef int32_t apus_i32x16 __attribute__((ext_vector_type(16)));
-typedef int64_t apus_i64x8 __attribute__((ext_vector_type(8)));
 #endif
 
 // A value that the compiler must have in a register at this point, in program order with other such points: it keeps the
@@ -42,24 +36,22 @@ typedef int64_t apus_i64x8 __attribute__((ext_vector_type(8)));
 
 // a < b ? a : b, lane by lane (minps, maxps): where a lane is NaN the result is b, so a bound that stands first lets NaN pass.
 // Also the choice between two other vectors: the standard library's comparisons are loops over lanes in generic code.
-#define APUS_ARITHMETIC(V, I, S)                                                                                       \
+#define APUS_ARITHMETIC(V, S)                                                                                          \
   APUS_INLINE V apus_min_##S(V a, V b) { return a < b ? a : b; }                                                       \
   APUS_INLINE V apus_max_##S(V a, V b) { return a > b ? a : b; }                                                       \
   APUS_INLINE V apus_less_##S(V a, V b, V x, V y) { return a < b ? x : y; }                                            \
   APUS_INLINE V apus_pin_##S(V a) { __asm__ volatile("" : APUS_VECTOR_REGISTER(a)); return a; }                        \
-  APUS_INLINE V apus_sqrt_##S(V a) { return __builtin_elementwise_sqrt(a); }                                           \
-  APUS_INLINE I apus_truncate_##S(V a) { return __builtin_convertvector(a, I); }                                       \
-  APUS_INLINE V apus_convert_##S(I a) { return __builtin_convertvector(a, V); }
+  APUS_INLINE V apus_sqrt_##S(V a) { return __builtin_elementwise_sqrt(a); }
 
-APUS_ARITHMETIC(apus_f32x4, apus_i32x4, f32x4)
-APUS_ARITHMETIC(apus_f64x2, apus_i64x2, f64x2)
+APUS_ARITHMETIC(apus_f32x4, f32x4)
+APUS_ARITHMETIC(apus_f64x2, f64x2)
 #if APUS_X86 && defined(__AVX2__)
-APUS_ARITHMETIC(apus_f32x8, apus_i32x8, f32x8)
-APUS_ARITHMETIC(apus_f64x4, apus_i64x4, f64x4)
+APUS_ARITHMETIC(apus_f32x8, f32x8)
+APUS_ARITHMETIC(apus_f64x4, f64x4)
 #endif
 #if APUS_X86 && defined(__AVX512F__)
-APUS_ARITHMETIC(apus_f32x16, apus_i32x16, f32x16)
-APUS_ARITHMETIC(apus_f64x8, apus_i64x8, f64x8)
+APUS_ARITHMETIC(apus_f32x16, f32x16)
+APUS_ARITHMETIC(apus_f64x8, f64x8)
 #endif
 #undef APUS_ARITHMETIC
 
@@ -188,6 +180,5 @@ APUS_TRANSPOSE(double, apus_f64x8, 8, f64x8)
 #undef APUS_TRANSPOSE
 #undef APUS_STAGE
 
-APUS_INLINE void apus_prefetch(const void *p) { __builtin_prefetch(p, 0, 3); }
 APUS_INLINE void apus_prefetch_second_level(const void *p) { __builtin_prefetch(p, 0, 2); }
 APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 1, 3); }
