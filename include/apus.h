@@ -80,6 +80,32 @@ enum { APUS_NO_TRANS = 111, APUS_TRANS = 112 };
 
 #define APUS_MAX_RANK 8
 
+/* Order of a tensor's dimensions in memory, for families with channels and 1 to 3 spatial dimensions.
+ *   NCHW  N, C, then the spatial dimensions (NCL, NCHW, NCDHW)
+ *   NHWC  N, the spatial dimensions, then C (NLC, NHWC, NDHWC)
+ * Tensors of these families are dense. Where an array has a number for each spatial dimension, only the first
+ * spatial_rank are read, in the order (length), (height, width) or (depth, height, width). */
+enum { APUS_LAYOUT_NCHW = 0, APUS_LAYOUT_NHWC = 1 };
+#define APUS_MAX_SPATIAL_RANK 3
+
+/* Positions of a window of F taps on N elements, with padding before and after, stride S and dilation D:
+ *   floor((N + before + after - (D (F - 1) + 1)) / S) + 1.
+ *   FLOOR   what is left over at the end is not visited (PyTorch)
+ *   CEIL    the division rounds up; a last window that would begin past the input and the padding before it is
+ *           dropped (Caffe; for pooling only)
+ *   STRICT  a stride that does not divide is refused; the message names both numbers */
+enum { APUS_ROUND_FLOOR = 0, APUS_ROUND_CEIL = 1, APUS_ROUND_STRICT = 2 };
+
+/* Padding by rule: VALID is none. SAME makes the output ceil(N / S) long; what is odd goes behind. */
+enum { APUS_PADDING_VALID = 0, APUS_PADDING_SAME = 1 };
+
+/* What a plan computes from what it is given. */
+enum {
+  APUS_FORWARD = 0,         /* y from x */
+  APUS_BACKWARD_DATA = 1,   /* dx from dy */
+  APUS_BACKWARD_WEIGHTS = 2 /* dw and db from x and dy */
+};
+
 /* A strided view of memory. strides[i] is the distance, in elements, between neighbours along dimension i.
  * Only shape[0..rank-1] and strides[0..rank-1] are read. */
 typedef struct apus_tensor {
