@@ -80,6 +80,15 @@ static void measure(const workload *w, double milliseconds) {
   printf("\n");
 }
 
+static const struct {
+  const char *op;
+  const char *(*setup)(const request *r, const apus_context *context, workload *w);
+} families[] = {
+    {"gemm", gemm_setup},
+    {"pool_fwd", pool_setup},
+    {"pool_bwd", pool_setup},
+};
+
 int main(void) {
   const char *threads = getenv("OWN_NUM_THREADS");
   apus_context_options options;
@@ -99,7 +108,9 @@ int main(void) {
       parse(line, &r);
       if (w.call) w.release(w.state);
       w = (workload){0};
-      const char *refused = strcmp(request_text(&r, "op", ""), "gemm") ? "op" : gemm_setup(&r, context, &w);
+      const char *refused = "op";
+      for (size_t i = 0; i < sizeof families / sizeof *families; i++)
+        if (!strcmp(request_text(&r, "op", ""), families[i].op)) refused = families[i].setup(&r, context, &w);
       if (refused) {
         w = (workload){0};
         printf("no %s\n", refused);

@@ -59,16 +59,18 @@ final class PoolingTables {
         }
       }
       divisors.append(counts)
-      // Windows begin and end in order, so those over a position are neighbours.
+      // Windows begin and end in order, so those over a position are neighbours. With padding before the input counted,
+      // or a dilated window could begin after its successor.
+      func reach(_ o: Int) -> ClosedRange<Int> {
+        if isAdaptive { return Int(windows[o].first)...Int(windows[o].first + windows[o].count) - 1 }
+        let start = o * window.stride[i] - window.padBefore[i]
+        return start...start + window.span[i] - 1
+      }
       var begin = 0
       var end = 0
       for position in 0..<window.input[i] {
-        while end < output[i] && Int(windows[end].first) <= position { end += 1 }
-        while begin < end
-          && Int(windows[begin].first) + (Int(windows[begin].count) - 1) * result.dilation < position
-        {
-          begin += 1
-        }
+        while end < output[i] && reach(end).lowerBound <= position { end += 1 }
+        while begin < end && reach(begin).upperBound < position { begin += 1 }
         covers[position] = PoolingSpan(first: Int32(begin), count: Int32(end - begin))
       }
       next = covers + window.input[i]
