@@ -41,7 +41,7 @@ static int fill_tensor(float *p, long n, long c, long plane, int last, uint32_t 
   return 1;
 }
 
-// pool_fwd n c h w kh s p kind (max, or avg, which counts the padding): y from x, and a maximum's indices, as in training.
+// pool_fwd n c h w kh s p kind (max, or avg, which counts the padding): y from x; with INDICES=1 a maximum's indices too.
 // pool_bwd: dx from dy, a maximum by the indices of the forward pass. Without LAYOUT whichever is faster.
 const char *pool_setup(const request *r, const apus_context *context, workload *w) {
   long n = request_number(r, "n", 1), c = request_number(r, "c", 1);
@@ -75,7 +75,7 @@ const char *pool_setup(const request *r, const apus_context *context, workload *
   }
   s->args.x = s->x;
   s->args.y = s->y;
-  s->args.indices = maximum ? s->indices : NULL;
+  s->args.indices = maximum && (backward || getenv("INDICES")) ? s->indices : NULL;
   if (backward) {
     pool_call(s);
     apus_pool_plan_destroy(s->plan);

@@ -76,12 +76,61 @@
   public var indicesAreWide = false
   /// Gradients are added to what is there.
   public var accumulates = false
+  /// Of the kernels along the width: elements of a row in scratch, and how many such rows there are; `setScratch`.
+  public var pitch = 0
+  /// See `pitch`.
+  public var scratchRows = 0
 
   /// A maximum with one channel.
   @inlinable public init(depth: PoolingDimension, height: PoolingDimension, width: PoolingDimension) {
     self.depth = depth
     self.height = height
     self.width = width
+  }
+}
+
+extension PoolingShape {
+  /// Whether no window hangs over an end of the width.
+  @inlinable public var widthsAreWhole: Bool {
+    width.padBefore == 0
+      && (width.output &- 1) &* width.stride &+ (width.window &- 1) &* width.dilation < width.input
+  }
+  /// Whether every plane becomes one element.
+  @inlinable public var isGlobal: Bool {
+    depth.output == 1 && height.output == 1 && width.output == 1
+      && Int(depth.windows[0].count) == depth.input && Int(height.windows[0].count) == height.input
+      && Int(width.windows[0].count) == width.input && depth.dilation == 1 && height.dilation == 1
+      && width.dilation == 1
+  }
+  /// Whether the windows of a row can be taken a vector at a time.
+  @inlinable public var hasVectorStride: Bool {
+    width.stride == 1 || width.stride == 2 && width.dilation == 1
+  }
+  /// Whether a maximum's indices are found along the width rather than by the general kernel: whose rows fit scratch.
+  @inlinable public var findsIndicesAlongWidth: Bool {
+    hasVectorStride && (widthsAreWhole || depth.window &* height.window <= 64)
+  }
+  /// Whether a maximum sends its gradient back along the width rather than by the general kernel.
+  @inlinable public var gathersAlongWidth: Bool {
+    hasVectorStride && width.dilation == 1 && width.window <= 16
+  }
+
+  /// Sets `pitch` and `scratchRows` for the kernels along the width.
+  @inlinable public mutating func setScratch(lanes: Int, isForward: Bool, withIndices: Bool) {
+    // A row of the input between its paddings, which the last vector of windows may read past; or a row of the output
+    // between zeros, or twice one at stride 2.
+    let reach = width.stride * (width.output + lanes) + (width.window + 1) * width.dilation
+    let inputRow = max(width.padBefore + width.input, reach)
+    let outputRow = width.output + width.input + width.padBefore + 2 * width.window + 2 * lanes
+    pitch = ((isForward ? inputRow : outputRow) + 2 * lanes + 15) / 16 * 16
+    if !isForward {
+      scratchRows = operation == .maximum ? width.window + 2 : 2
+    } else if withIndices {
+      scratchRows = findsIndicesAlongWidth ? (widthsAreWhole ? 1 : depth.window * height.window + 1) : 0
+    } else {
+      // Several rows, so that what was stored is not read right away, within the first-level cache.
+      scratchRows = max(1, min(32, 2048 / pitch), (lanes * lanes + pitch - 1) / pitch)
+    }
   }
 }
 

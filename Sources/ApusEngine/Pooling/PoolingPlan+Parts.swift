@@ -52,7 +52,27 @@ extension PoolingPlan {
   /// Scratch of one task.
   func taskBytes(recomputes: Bool) -> Int {
     if descriptor.batch == 0 || descriptor.channels == 0 { return 0 }
-    return recomputes && descriptor.kind == .maximum ? recomputedBytes : 0
+    return rowBytes(recomputes: recomputes) + (recomputes && descriptor.kind == .maximum ? recomputedBytes : 0)
+  }
+
+  /// Scratch of the kernels along the width: with or without indices, whichever takes more.
+  private func rowBytes(recomputes: Bool) -> Int {
+    if algorithm != .widthLanes { return 0 }
+    var shape = shape
+    var most = 0
+    func count(isForward: Bool, withIndices: Bool) {
+      shape.setScratch(lanes: kernels.lanes, isForward: isForward, withIndices: withIndices)
+      most = max(most, shape.pitch * shape.scratchRows * size)
+    }
+    if direction == .forward {
+      count(isForward: true, withIndices: false)
+    } else {
+      count(isForward: false, withIndices: false)
+    }
+    if descriptor.kind == .maximum && (direction == .forward || recomputes) {
+      count(isForward: true, withIndices: true)
+    }
+    return most.roundedUp(to: Memory.alignment)
   }
 
   /// Rows of the output whose windows cover a part's rows of the input, at most.
@@ -77,6 +97,8 @@ extension PoolingPlan {
   ) throws(ApusError) {
     var shape = shape
     shape.accumulates = arguments.accumulates
+    shape.setScratch(
+      lanes: kernels.lanes, isForward: direction == .forward, withIndices: arguments.indices != nil)
     var operands = PoolingOperands()
     operands.x = arguments.x
     operands.y = arguments.y
@@ -141,8 +163,11 @@ extension PoolingPlan {
     let top = Int(shape.height.covers[first].first)
     let count = Int(last.first + last.count) - top
     let slices = shape.depth.covers[d]
-    guard let scratch = operands.scratch else { return }
+    guard let area = operands.scratch else { return }
+    let scratch = area + rowBytes(recomputes: true)
     var operands = operands
+    var finding = shape
+    finding.setScratch(lanes: kernels.lanes, isForward: true, withIndices: true)
     // Kernels count from the start of the whole tensor.
     let start = (sample * output.depth + Int(slices.first)) * output.height + top
     operands.indices = scratch - start * output.width * shape.channels * descriptor.indexType.size
@@ -150,7 +175,7 @@ extension PoolingPlan {
     let find = algorithm == .widthLanes ? kernels.forwardAlongWidth : kernels.forward
     if count > 0 {
       for od in 0..<Int(slices.count) {
-        find(&shape, &operands, start + od * output.height, count, 0, shape.channels)
+        find(&finding, &operands, start + od * output.height, count, 0, shape.channels)
       }
     }
     kernel(&shape, &operands, slice * height + first, rows, 0, shape.channels)

@@ -5,10 +5,18 @@ import ApusKernelInterface
 
 /// What a window sends back to one of its elements.
 protocol GatherStep {
-  /// Of window elements `i ..< i + count`, the window's factor given, for the input position whose bits are `position`.
+  /// Whether it depends on which element that is.
+  static var isPerTap: Bool { get }
+  /// Of window elements `i ..< i + count`, of which the first is number `window` of its plane, for the input positions
+  /// whose bits are `places`.
   static func term<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
-    _ factor: V, _ position: V
+    _ window: Int, _ places: V
+  ) -> V
+  /// The same where all lanes belong to one window.
+  static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    pixel window: Int, _ places: V
   ) -> V
   /// The sum of all terms for input elements `i ..< i + count`.
   static func finish<V: KernelVector>(
@@ -17,34 +25,75 @@ protocol GatherStep {
   ) -> V
 }
 
-enum MaximumGather: GatherStep {
+extension GatherStep {
+  @inline(__always) static var isPerTap: Bool { false }
   @inline(__always) static func term<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
-    _: V, _ position: V
-  ) -> V {
-    let index = V.loadIndices(
-      operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: s.pointee.indicesAreWide)
-    return V.select(gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: position)
-  }
+    pixel window: Int, _ places: V
+  ) -> V { term(s, operands, i, count, whole: whole, window, places) }
   @inline(__always) static func finish<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _: UnsafePointer<PoolingOperands>, _: Int, _: Int, whole: Bool, _ sum: V
   ) -> V { sum }
 }
 
+/// Of a maximum whose indices are Int32.
+enum MaximumGather: GatherStep {
+  @inline(__always) static var isPerTap: Bool { true }
+  @inline(__always) static func term<V: KernelVector>(
+    _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(
+      operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: false)
+    return V.select(gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
+}
+
+/// Of a maximum whose indices are Int64.
+enum WideMaximumGather: GatherStep {
+  @inline(__always) static var isPerTap: Bool { true }
+  @inline(__always) static func term<V: KernelVector>(
+    _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: true)
+    return V.select(gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
+}
+
+/// Of an average with one factor for all windows.
 enum AverageGather: GatherStep {
   @inline(__always) static func term<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
-    _ factor: V, _: V
-  ) -> V { gradient(operands, i, count, whole: whole, V.self) * factor }
+    _: Int, _: V
+  ) -> V { gradient(operands, i, count, whole: whole, V.self) }
   @inline(__always) static func finish<V: KernelVector>(
-    _: UnsafePointer<PoolingShape>, _: UnsafePointer<PoolingOperands>, _: Int, _: Int, whole: Bool, _ sum: V
-  ) -> V { sum }
+    _ s: UnsafePointer<PoolingShape>, _: UnsafePointer<PoolingOperands>, _: Int, _: Int, whole: Bool, _ sum: V
+  ) -> V { sum * V(repeating: V.Scalar(s.pointee.factor)) }
+}
+
+/// Of an average whose windows have factors of their own.
+enum WeightedAverageGather: GatherStep {
+  @inline(__always) static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _ window: Int, _: V
+  ) -> V {
+    let factors = s.pointee.factors.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + window
+    return gradient(operands, i, count, whole: whole, V.self) * loadSome(factors, count, whole: whole, V.self)
+  }
+  @inline(__always) static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    pixel window: Int, _: V
+  ) -> V {
+    let factors = s.pointee.factors.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self)
+    return gradient(operands, i, count, whole: whole, V.self) * V(repeating: factors[window])
+  }
 }
 
 enum NormGather: GatherStep {
   @inline(__always) static func term<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
-    _: V, _: V
+    _: Int, _: V
   ) -> V {
     let y = UnsafePointer(operands.pointee.y.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self))
     return normWeight(
@@ -76,8 +125,6 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
   typealias Scalar = V.Scalar
   guard let dxBase = operands.pointee.dx else { return }
   let dx = dxBase.assumingMemoryBound(to: Scalar.self)
-  let factors = s.pointee.factors?.assumingMemoryBound(to: Scalar.self)
-  let factor = V(repeating: Scalar(s.pointee.factor))
   let accumulates = s.pointee.accumulates
   let pixel = s.pointee.channels
   let end = channel &+ channels
@@ -93,40 +140,67 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
     let base = sample &* outputPlane
     for w in 0..<columns {
       let width = s.pointee.width.covers[w]
+      let over = Int(width.count)
       let first = firstRow &+ Int(width.first)
-      let position = indexBits((d &* s.pointee.height.input &+ h) &* columns &+ w, V.self)
+      let place = indexBits((d &* s.pointee.height.input &+ h) &* columns &+ w, V.self)
       let to = (r &* columns &+ w) &* pixel
       var c = channel
-      while c < end {
-        let whole = c &+ V.lanes <= end
-        let count = whole ? V.lanes : end &- c
-        var sum = V.zero
+      while c &+ 4 &* V.lanes <= end {
+        var a = V.zero
+        var b = a
+        var e = a
+        var f = a
         var slice = first
         for _ in 0..<depth.count {
           var line = slice
           for _ in 0..<height.count {
-            for window in line..<line &+ Int(width.count) {
-              let i = (base &+ window) &* pixel &+ c
-              let f = factors.map { V(repeating: $0[window]) } ?? factor
-              if whole {
-                sum += Step.term(s, operands, i, V.lanes, whole: true, f, position)
-              } else {
-                sum += Step.term(s, operands, i, count, whole: false, f, position)
-              }
+            var i = (base &+ line) &* pixel &+ c
+            for window in line..<line &+ over {
+              a += Step.term(s, operands, i, V.lanes, whole: true, pixel: window, place)
+              b += Step.term(s, operands, i &+ V.lanes, V.lanes, whole: true, pixel: window, place)
+              e += Step.term(s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, pixel: window, place)
+              f += Step.term(s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, pixel: window, place)
+              i = i &+ pixel
             }
             line = line &+ outputColumns
           }
           slice = slice &+ outputHeight &* outputColumns
         }
-        if whole {
-          var result = Step.finish(s, operands, to &+ c, V.lanes, whole: true, sum)
-          if accumulates { result = V.load(dx + (to &+ c)) + result }
-          result.store(dx + (to &+ c))
-        } else {
-          var result = Step.finish(s, operands, to &+ c, count, whole: false, sum)
-          if accumulates { result = V.load(dx + (to &+ c), first: count) + result }
-          result.store(dx + (to &+ c), first: count)
+        let t = to &+ c
+        a = Step.finish(s, operands, t, V.lanes, whole: true, a)
+        b = Step.finish(s, operands, t &+ V.lanes, V.lanes, whole: true, b)
+        e = Step.finish(s, operands, t &+ 2 &* V.lanes, V.lanes, whole: true, e)
+        f = Step.finish(s, operands, t &+ 3 &* V.lanes, V.lanes, whole: true, f)
+        if accumulates {
+          a += V.load(dx + t)
+          b += V.load(dx + (t &+ V.lanes))
+          e += V.load(dx + (t &+ 2 &* V.lanes))
+          f += V.load(dx + (t &+ 3 &* V.lanes))
         }
+        a.store(dx + t)
+        b.store(dx + (t &+ V.lanes))
+        e.store(dx + (t &+ 2 &* V.lanes))
+        f.store(dx + (t &+ 3 &* V.lanes))
+        c = c &+ 4 &* V.lanes
+      }
+      while c < end {
+        let count = min(V.lanes, end &- c)
+        var sum = V.zero
+        var slice = first
+        for _ in 0..<depth.count {
+          var line = slice
+          for _ in 0..<height.count {
+            for window in line..<line &+ over {
+              let i = (base &+ window) &* pixel &+ c
+              sum += Step.term(s, operands, i, count, whole: false, pixel: window, place)
+            }
+            line = line &+ outputColumns
+          }
+          slice = slice &+ outputHeight &* outputColumns
+        }
+        sum = Step.finish(s, operands, to &+ c, count, whole: false, sum)
+        if accumulates { sum += V.load(dx + (to &+ c), first: count) }
+        sum.store(dx + (to &+ c), first: count)
         c = c &+ V.lanes
       }
     }

@@ -25,12 +25,12 @@ func makePoolingKernelsF32() -> PoolingKernels {
     },
     check: { firstOutside($0, $1, $2, wide: $3) },
     forwardAlongWidth: {
-      forwardRows(
+      forwardPlanes(
         $0.assumingMemoryBound(to: PoolingShape.self), $1.assumingMemoryBound(to: PoolingOperands.self), $2, $3, $4, $5,
         VectorF32.self)
     },
     backwardAlongWidth: {
-      backwardRows(
+      backwardPlanes(
         $0.assumingMemoryBound(to: PoolingShape.self), $1.assumingMemoryBound(to: PoolingOperands.self), $2, $3, $4, $5,
         VectorF32.self)
     })
@@ -61,12 +61,12 @@ func makePoolingKernelsF64() -> PoolingKernels {
     },
     check: { firstOutside($0, $1, $2, wide: $3) },
     forwardAlongWidth: {
-      forwardRows(
+      forwardPlanes(
         $0.assumingMemoryBound(to: PoolingShape.self), $1.assumingMemoryBound(to: PoolingOperands.self), $2, $3, $4, $5,
         VectorF64.self)
     },
     backwardAlongWidth: {
-      backwardRows(
+      backwardPlanes(
         $0.assumingMemoryBound(to: PoolingShape.self), $1.assumingMemoryBound(to: PoolingOperands.self), $2, $3, $4, $5,
         VectorF64.self)
     })
@@ -92,8 +92,46 @@ private func backwardRows<V: KernelVector>(
   _ channel: Int, _ channels: Int, _: V.Type
 ) {
   switch s.pointee.operation {
+  case .maximum where s.pointee.indicesAreWide:
+    gatherChannels(s, operands, row, rows, channel, channels, V.self, WideMaximumGather.self)
   case .maximum: gatherChannels(s, operands, row, rows, channel, channels, V.self, MaximumGather.self)
+  case .average where s.pointee.factors != nil:
+    gatherChannels(s, operands, row, rows, channel, channels, V.self, WeightedAverageGather.self)
   case .average: gatherChannels(s, operands, row, rows, channel, channels, V.self, AverageGather.self)
   case .norm: gatherChannels(s, operands, row, rows, channel, channels, V.self, NormGather.self)
+  }
+}
+
+@inline(__always)
+private func forwardPlanes<V: KernelVector>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
+  _ channel: Int, _ channels: Int, _: V.Type
+) {
+  switch s.pointee.operation {
+  case .maximum where operands.pointee.indices != nil:
+    if s.pointee.findsIndicesAlongWidth {
+      poolPlanesWithIndices(s, operands, row, rows, V.self)
+    } else {
+      poolChannelsWithIndices(s, operands, row, rows, channel, channels, V.self)
+    }
+  case .maximum: poolPlanes(s, operands, row, rows, V.self, MaximumStep.self)
+  case .average: poolPlanes(s, operands, row, rows, V.self, AverageStep.self)
+  case .norm: poolPlanes(s, operands, row, rows, V.self, NormStep.self)
+  }
+}
+
+@inline(__always)
+private func backwardPlanes<V: KernelVector>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
+  _ channel: Int, _ channels: Int, _: V.Type
+) {
+  switch s.pointee.operation {
+  case .maximum where !s.pointee.gathersAlongWidth: backwardRows(s, operands, row, rows, channel, channels, V.self)
+  case .maximum where s.pointee.indicesAreWide: gatherPlanes(s, operands, row, rows, V.self, WideMaximumGather.self)
+  case .maximum: gatherPlanes(s, operands, row, rows, V.self, MaximumGather.self)
+  case .average where s.pointee.factors != nil:
+    gatherPlanes(s, operands, row, rows, V.self, WeightedAverageGather.self)
+  case .average: gatherPlanes(s, operands, row, rows, V.self, AverageGather.self)
+  case .norm: gatherPlanes(s, operands, row, rows, V.self, NormGather.self)
   }
 }
