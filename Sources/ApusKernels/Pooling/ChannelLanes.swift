@@ -39,6 +39,10 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
   let columns = s.pointee.width.output
   let windows = s.pointee.width.windows
   let outputRows = s.pointee.depth.output &* s.pointee.height.output
+  let taps = s.pointee.width.window
+  if (taps == 2 || taps == 3) && s.pointee.width.dilation == 1 && s.pointee.width.stride > 0 {
+    return sweepChannels(s, x, y, row, rows, channel, channels, V.self, Step.self)
+  }
   for r in row..<row &+ rows {
     let (sample, d, h) = splitRow(r, s.pointee.depth.output, s.pointee.height.output)
     var taps = depthAndHeight(s, sample, d, h)
@@ -57,20 +61,26 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
         var e = a
         var f = a
         var slice = x + (taps.first &+ c)
-        for _ in 0..<taps.depth {
+        var i = 0
+        while i < taps.depth {
           var line = slice
-          for _ in 0..<taps.height {
+          var j = 0
+          while j < taps.height {
             var p = line
-            for _ in 0..<taps.width {
+            var k = 0
+            while k < taps.width {
               a = Step.combine(a, V.load(p), norm)
               b = Step.combine(b, V.load(p + V.lanes), norm)
               e = Step.combine(e, V.load(p + 2 &* V.lanes), norm)
               f = Step.combine(f, V.load(p + 3 &* V.lanes), norm)
               p += taps.widthStep
+              k = counted(k)
             }
             line += taps.heightStep
+            j = counted(j)
           }
           slice += taps.depthStep
+          i = counted(i)
         }
         Step.finish(a, factor, norm).store(to + c)
         Step.finish(b, factor, norm).store(to + (c &+ V.lanes))
@@ -82,22 +92,136 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
         let count = min(V.lanes, end &- c)
         var a = Step.start(V.self)
         var slice = x + (taps.first &+ c)
-        for _ in 0..<taps.depth {
+        var i = 0
+        while i < taps.depth {
           var line = slice
-          for _ in 0..<taps.height {
+          var j = 0
+          while j < taps.height {
             var p = line
-            for _ in 0..<taps.width {
+            var k = 0
+            while k < taps.width {
               a = Step.combine(a, V.load(p, first: count), norm)
               p += taps.widthStep
+              k = counted(k)
             }
             line += taps.heightStep
+            j = counted(j)
           }
           slice += taps.depthStep
+          i = counted(i)
         }
         Step.finish(a, factor, norm).store(to + c, first: count)
         c = c &+ V.lanes
       }
     }
+  }
+}
+
+/// The same for windows two or three wide, by the sweep of a few channels along an output row: a window's rows are
+/// combined first, column by column, and columns that the next window shares stay in registers.
+@inline(__always)
+private func sweepChannels<V: KernelVector, Step: PoolingStep>(
+  _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ row: Int,
+  _ rows: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  let end = channel &+ channels
+  let columns = s.pointee.width.output
+  let inSample = s.pointee.depth.output &* s.pointee.height.output
+  var place = splitRow(row, s.pointee.depth.output, s.pointee.height.output)
+  for r in row..<row &+ rows {
+    var window = windowRows(s, place)
+    window.first = window.first &* pixel
+    window.sliceStep = window.sliceStep &* pixel
+    window.rowStep = window.rowStep &* pixel
+    let factors = s.pointee.factors.map {
+      $0.assumingMemoryBound(to: V.Scalar.self) + (r &- place.sample &* inSample) &* columns
+    }
+    advance(&place, s.pointee.depth.output, s.pointee.height.output)
+    let from = x + window.first
+    let to = y + r &* columns &* pixel
+    var c = channel
+    while c &+ 2 &* V.lanes <= end {
+      sweepRow(s, from + c, to + c, window, factors, 2 &* V.lanes, whole: true, V.self, Step.self)
+      c = c &+ 2 &* V.lanes
+    }
+    if c &+ V.lanes <= end {
+      sweepRow(s, from + c, to + c, window, factors, V.lanes, whole: true, V.self, Step.self)
+      c = c &+ V.lanes
+    }
+    if c < end { sweepRow(s, from + c, to + c, window, factors, end &- c, whole: false, V.self, Step.self) }
+  }
+}
+
+/// One or two vectors, or the first lanes of one.
+@inline(__always)
+private func sweepRow<V: KernelVector, Step: PoolingStep>(
+  _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>,
+  _ window: WindowRows, _ factors: UnsafePointer<V.Scalar>?, _ count: Int, whole: Bool, _: V.Type, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  let width = s.pointee.width.input
+  let columns = s.pointee.width.output
+  let stride = s.pointee.width.stride
+  let isThree = s.pointee.width.window == 3
+  let norm = s.pointee.norm
+  let factor = V(repeating: V.Scalar(s.pointee.factor))
+  let two = whole && count == 2 &* V.lanes
+  let empty = Step.start(V.self)
+  // The columns of the window, oldest first; of two vectors the second has a p before its name.
+  var a = empty
+  var b = empty
+  var c = empty
+  var pa = empty
+  var pb = empty
+  var pc = empty
+  // The next column of the input, and how many of the window's are kept from the one before.
+  var next = 0 &- s.pointee.width.padBefore
+  var kept = 0
+  var to = y
+  var w = 0
+  while w < columns {
+    let start = w &* stride &- s.pointee.width.padBefore
+    if next < start {
+      next = start
+      kept = 0
+    }
+    // What is missing comes in on the right.
+    var missing = (isThree ? 3 : 2) &- kept
+    while missing > 0 {
+      a = b
+      b = c
+      pa = pb
+      pb = pc
+      if next >= 0 && next < width {
+        let p = x + next &* pixel
+        if whole {
+          c = combineColumn(p, window, norm, V.lanes, whole: true, V.self, Step.self)
+          if two { pc = combineColumn(p + V.lanes, window, norm, V.lanes, whole: true, V.self, Step.self) }
+        } else {
+          c = combineColumn(p, window, norm, count, whole: false, V.self, Step.self)
+        }
+      } else {
+        c = empty
+        pc = empty
+      }
+      next = next &+ 1
+      missing = counted(missing &- 2)
+    }
+    kept = max(0, (isThree ? 3 : 2) &- stride)
+    let scale = factors.map { V(repeating: $0[w]) } ?? factor
+    let sum = isThree ? Step.join(Step.join(a, b), c) : Step.join(b, c)
+    if whole {
+      Step.finish(sum, scale, norm).store(to)
+      if two {
+        let other = isThree ? Step.join(Step.join(pa, pb), pc) : Step.join(pb, pc)
+        Step.finish(other, scale, norm).store(to + V.lanes)
+      }
+    } else {
+      Step.finish(sum, scale, norm).store(to, first: count)
+    }
+    to += pixel
+    w = counted(w)
   }
 }
 
@@ -138,24 +262,30 @@ func poolChannelsWithIndices<V: KernelVector>(
         var index = indexBits(firstPosition, V.self)
         var slice = x + (taps.first &+ c)
         var slicePosition = firstPosition
-        for _ in 0..<taps.depth {
+        var i = 0
+        while i < taps.depth {
           var line = slice
           var linePosition = slicePosition
-          for _ in 0..<taps.height {
+          var j = 0
+          while j < taps.height {
             var p = line
             var position = linePosition
-            for _ in 0..<taps.width {
+            var k = 0
+            while k < taps.width {
               let value = whole ? V.load(p) : V.load(p, first: count)
               index = V.select(index, indexBits(position, V.self), where: value, isNewMaximumOver: best)
               best = V.select(best, value, where: value, isNewMaximumOver: best)
               p += taps.widthStep
               position = position &+ widthDilation
+              k = counted(k)
             }
             line += taps.heightStep
             linePosition = linePosition &+ heightDilation
+            j = counted(j)
           }
           slice += taps.depthStep
           slicePosition = slicePosition &+ depthDilation
+          i = counted(i)
         }
         if whole {
           if let y { best.store(y + (place &+ c)) }

@@ -7,6 +7,8 @@ import ApusKernelInterface
 protocol GatherStep {
   /// Whether it depends on which element that is.
   static var isPerTap: Bool { get }
+  /// Whether it is the gradient times one factor.
+  static var isUniform: Bool { get }
   /// Of window elements `i ..< i + count`, of which the first is number `window` of its plane, for the input positions
   /// whose bits are `places`.
   static func term<V: KernelVector>(
@@ -27,6 +29,7 @@ protocol GatherStep {
 
 extension GatherStep {
   @inline(__always) static var isPerTap: Bool { false }
+  @inline(__always) static var isUniform: Bool { false }
   @inline(__always) static func term<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
     pixel window: Int, _ places: V
@@ -63,6 +66,7 @@ enum WideMaximumGather: GatherStep {
 
 /// Of an average with one factor for all windows.
 enum AverageGather: GatherStep {
+  @inline(__always) static var isUniform: Bool { true }
   @inline(__always) static func term<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
     _: Int, _: V
@@ -131,7 +135,8 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
   let columns = s.pointee.width.input
   let outputColumns = s.pointee.width.output
   let outputHeight = s.pointee.height.output
-  let outputPlane = s.pointee.depth.output &* outputHeight &* outputColumns
+  let sliceStep = outputHeight &* outputColumns
+  let outputPlane = s.pointee.depth.output &* sliceStep
   for r in row..<row &+ rows {
     let (sample, d, h) = splitRow(r, s.pointee.depth.input, s.pointee.height.input)
     let depth = s.pointee.depth.covers[d]
@@ -140,7 +145,10 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
     let base = sample &* outputPlane
     for w in 0..<columns {
       let width = s.pointee.width.covers[w]
+      // A pixel that no window covers has no windows at all.
       let over = Int(width.count)
+      let slices = over == 0 ? 0 : Int(depth.count)
+      let lines = Int(height.count)
       let first = firstRow &+ Int(width.first)
       let place = indexBits((d &* s.pointee.height.input &+ h) &* columns &+ w, V.self)
       let to = (r &* columns &+ w) &* pixel
@@ -150,21 +158,24 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
         var b = a
         var e = a
         var f = a
-        var slice = first
-        for _ in 0..<depth.count {
-          var line = slice
-          for _ in 0..<height.count {
-            var i = (base &+ line) &* pixel &+ c
-            for window in line..<line &+ over {
-              a += Step.term(s, operands, i, V.lanes, whole: true, pixel: window, place)
-              b += Step.term(s, operands, i &+ V.lanes, V.lanes, whole: true, pixel: window, place)
-              e += Step.term(s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, pixel: window, place)
-              f += Step.term(s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, pixel: window, place)
-              i = i &+ pixel
+        var slice = 0
+        while slice < slices {
+          var line = 0
+          while line < lines {
+            let window = first &+ slice &* sliceStep &+ line &* outputColumns
+            let i = (base &+ window) &* pixel &+ c
+            sumFour(s, operands, i, window, place, &a, &b, &e, &f, Step.self)
+            // Up to three neighbours without a loop.
+            if over > 1 { sumFour(s, operands, i &+ pixel, window &+ 1, place, &a, &b, &e, &f, Step.self) }
+            if over > 2 { sumFour(s, operands, i &+ 2 &* pixel, window &+ 2, place, &a, &b, &e, &f, Step.self) }
+            var w = 3
+            while w < over {
+              sumFour(s, operands, i &+ w &* pixel, window &+ w, place, &a, &b, &e, &f, Step.self)
+              w = counted(w)
             }
-            line = line &+ outputColumns
+            line = counted(line)
           }
-          slice = slice &+ outputHeight &* outputColumns
+          slice = counted(slice)
         }
         let t = to &+ c
         a = Step.finish(s, operands, t, V.lanes, whole: true, a)
@@ -186,17 +197,24 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
       while c < end {
         let count = min(V.lanes, end &- c)
         var sum = V.zero
-        var slice = first
-        for _ in 0..<depth.count {
-          var line = slice
-          for _ in 0..<height.count {
-            for window in line..<line &+ over {
-              let i = (base &+ window) &* pixel &+ c
-              sum += Step.term(s, operands, i, count, whole: false, pixel: window, place)
+        var slice = 0
+        while slice < slices {
+          var line = 0
+          while line < lines {
+            let window = first &+ slice &* sliceStep &+ line &* outputColumns
+            var w = 0
+            while w < over {
+              let i = (base &+ window &+ w) &* pixel &+ c
+              if count == V.lanes {
+                sum += Step.term(s, operands, i, V.lanes, whole: true, pixel: window &+ w, place)
+              } else {
+                sum += Step.term(s, operands, i, count, whole: false, pixel: window &+ w, place)
+              }
+              w = counted(w)
             }
-            line = line &+ outputColumns
+            line = counted(line)
           }
-          slice = slice &+ outputHeight &* outputColumns
+          slice = counted(slice)
         }
         sum = Step.finish(s, operands, to &+ c, count, whole: false, sum)
         if accumulates { sum += V.load(dx + (to &+ c), first: count) }
@@ -205,4 +223,16 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
       }
     }
   }
+}
+
+/// What one window sends back to four vectors of channels.
+@inline(__always)
+private func sumFour<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ window: Int, _ place: V,
+  _ a: inout V, _ b: inout V, _ c: inout V, _ d: inout V, _: Step.Type
+) {
+  a += Step.term(s, operands, i, V.lanes, whole: true, pixel: window, place)
+  b += Step.term(s, operands, i &+ V.lanes, V.lanes, whole: true, pixel: window, place)
+  c += Step.term(s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, pixel: window, place)
+  d += Step.term(s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, pixel: window, place)
 }

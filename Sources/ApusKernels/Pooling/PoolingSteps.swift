@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 // What kinds of pooling do with an element. Types without cases, so that every loop is specialised for its kind.
 
@@ -76,10 +77,42 @@ func splitRow(_ row: Int, _ depth: Int, _ height: Int) -> (sample: Int, d: Int, 
   return (sample, slice &- sample &* depth, row &- slice &* height)
 }
 
+/// The row after `row`, without a division.
+@inline(__always)
+func advance(_ row: inout (sample: Int, d: Int, h: Int), _ depth: Int, _ height: Int) {
+  row.h = row.h &+ 1
+  if row.h < height { return }
+  row.h = 0
+  row.d = row.d &+ 1
+  if row.d < depth { return }
+  row.d = 0
+  row.sample = row.sample &+ 1
+}
+
+/// i + 1, in a way that keeps short loops from being unrolled.
+@inline(__always)
+func counted(_ i: Int) -> Int { apus_opaque(i &+ 1) }
+
 /// `i` as the bits of every lane.
 @inline(__always)
 func indexBits<V: KernelVector>(_ i: Int, _: V.Type) -> V {
   unsafeBitCast(V.MaskStorage(repeating: V.MaskStorage.Scalar(truncatingIfNeeded: i)), to: V.self)
+}
+
+/// `first`, `first + stride`... as bits.
+@inline(__always)
+func indexBits<V: KernelVector>(from first: Int, by stride: Int, _: V.Type) -> V {
+  var bits = V.MaskStorage(repeating: V.MaskStorage.Scalar(truncatingIfNeeded: first))
+  for i in 0..<V.lanes { bits[i] = bits[i] &+ V.MaskStorage.Scalar(truncatingIfNeeded: i &* stride) }
+  return unsafeBitCast(bits, to: V.self)
+}
+
+/// Indices that are `distance` further.
+@inline(__always)
+func moved<V: KernelVector>(_ indices: V, by distance: Int) -> V {
+  let bits = unsafeBitCast(indices, to: V.MaskStorage.self)
+  return unsafeBitCast(
+    bits &+ V.MaskStorage(repeating: V.MaskStorage.Scalar(truncatingIfNeeded: distance)), to: V.self)
 }
 
 /// A whole vector, or its first lanes.

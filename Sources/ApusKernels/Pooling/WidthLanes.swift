@@ -32,27 +32,24 @@ func poolPlanes<V: KernelVector, Step: PoolingStep>(
     fill(line + (lead &+ width), pitch &- lead &- width, identity)
   }
   var done = 0
+  var place = splitRow(row, s.pointee.depth.output, s.pointee.height.output)
   while done < rows {
     let count = min(blockRows, rows &- done)
+    let first = place
     for i in 0..<count {
-      combineRows(s, x, row &+ done &+ i, scratch + (i &* pitch &+ lead), V.self, Step.self)
+      combineRows(s, x, windowRows(s, place), scratch + (i &* pitch &+ lead), V.self, Step.self)
+      advance(&place, s.pointee.depth.output, s.pointee.height.output)
     }
+    place = first
     for i in 0..<count {
+      let inSample = (place.d &* s.pointee.height.output &+ place.h) &* s.pointee.width.output
       combineNeighbours(
         s, UnsafePointer(scratch + i &* pitch), y + (row &+ done &+ i) &* s.pointee.width.output,
-        factorRow(s, row &+ done &+ i, V.self), V.self, Step.self)
+        s.pointee.factors.map { $0.assumingMemoryBound(to: Scalar.self) + inSample }, V.self, Step.self)
+      advance(&place, s.pointee.depth.output, s.pointee.height.output)
     }
     done = done &+ count
   }
-}
-
-/// The factors of an output row, or nil.
-@inline(__always)
-func factorRow<V: KernelVector>(_ s: UnsafePointer<PoolingShape>, _ row: Int, _: V.Type) -> UnsafePointer<V.Scalar>? {
-  guard let factors = s.pointee.factors else { return nil }
-  let perSample = s.pointee.depth.output &* s.pointee.height.output
-  let inSample = row &- row / perSample &* perSample
-  return factors.assumingMemoryBound(to: V.Scalar.self) + inSample &* s.pointee.width.output
 }
 
 @inline(__always)
@@ -65,14 +62,15 @@ func fill<V: KernelVector>(_ p: UnsafeMutablePointer<V.Scalar>, _ count: Int, _ 
   if i < count { value.store(p + i, first: count &- i) }
 }
 
-/// The first row that a window of output row `row` takes, how many slices and rows, and the distances between them.
+/// The rows of the input that the windows of an output row take.
+typealias WindowRows = (first: Int, slices: Int, rows: Int, sliceStep: Int, rowStep: Int, d: Int, h: Int)
+
+/// The first row that the windows of an output row take, how many slices and rows, and the distances between them.
 @inline(__always)
-func windowRows(_ s: UnsafePointer<PoolingShape>, _ row: Int) -> (
-  first: Int, slices: Int, rows: Int, sliceStep: Int, rowStep: Int, d: Int, h: Int
-) {
-  let (sample, d, h) = splitRow(row, s.pointee.depth.output, s.pointee.height.output)
-  let depth = s.pointee.depth.windows[d]
-  let height = s.pointee.height.windows[h]
+func windowRows(_ s: UnsafePointer<PoolingShape>, _ place: (sample: Int, d: Int, h: Int)) -> WindowRows {
+  let sample = place.sample
+  let depth = s.pointee.depth.windows[place.d]
+  let height = s.pointee.height.windows[place.h]
   let inputHeight = s.pointee.height.input
   let width = s.pointee.width.input
   let first = (sample &* s.pointee.depth.input &+ Int(depth.first)) &* inputHeight &+ Int(height.first)
@@ -82,44 +80,51 @@ func windowRows(_ s: UnsafePointer<PoolingShape>, _ row: Int) -> (
   )
 }
 
-/// All rows of output row `row`'s windows into one.
+/// An element of each row of a window into one vector.
+@inline(__always)
+func combineColumn<V: KernelVector, Step: PoolingStep>(
+  _ p: UnsafePointer<V.Scalar>, _ window: WindowRows, _ norm: Double, _ count: Int, whole: Bool, _: V.Type,
+  _: Step.Type
+) -> V {
+  var a = Step.combine(Step.start(V.self), loadSome(p, count, whole: whole, V.self), norm)
+  if window.slices == 1 && window.rows <= 3 {
+    // What networks have, without a loop.
+    if window.rows > 1 { a = Step.combine(a, loadSome(p + window.rowStep, count, whole: whole, V.self), norm) }
+    if window.rows > 2 { a = Step.combine(a, loadSome(p + 2 &* window.rowStep, count, whole: whole, V.self), norm) }
+    return a
+  }
+  var first = 1
+  var slice = 0
+  while slice < window.slices {
+    var i = first
+    while i < window.rows {
+      let from = p + (slice &* window.sliceStep &+ i &* window.rowStep)
+      a = Step.combine(a, loadSome(from, count, whole: whole, V.self), norm)
+      i = counted(i)
+    }
+    first = 0
+    slice = counted(slice)
+  }
+  return a
+}
+
+/// All rows of an output row's windows into one.
 @inline(__always)
 private func combineRows<V: KernelVector, Step: PoolingStep>(
-  _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ row: Int, _ line: UnsafeMutablePointer<V.Scalar>,
-  _: V.Type, _: Step.Type
+  _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ window: WindowRows,
+  _ line: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Step.Type
 ) {
-  let window = windowRows(s, row)
   let width = s.pointee.width.input
   let norm = s.pointee.norm
   let first = x + window.first
   var i = 0
   while i &+ V.lanes <= width {
-    var a = Step.start(V.self)
-    var slice = first + i
-    for _ in 0..<window.slices {
-      var p = slice
-      for _ in 0..<window.rows {
-        a = Step.combine(a, V.load(p), norm)
-        p += window.rowStep
-      }
-      slice += window.sliceStep
-    }
-    a.store(line + i)
-    i = i &+ V.lanes
+    combineColumn(first + i, window, norm, V.lanes, whole: true, V.self, Step.self).store(line + i)
+    i = counted(i &+ V.lanes &- 1)
   }
   if i < width {
-    let count = width &- i
-    var a = Step.start(V.self)
-    var slice = first + i
-    for _ in 0..<window.slices {
-      var p = slice
-      for _ in 0..<window.rows {
-        a = Step.combine(a, V.load(p, first: count), norm)
-        p += window.rowStep
-      }
-      slice += window.sliceStep
-    }
-    a.store(line + i, first: count)
+    combineColumn(first + i, window, norm, width &- i, whole: false, V.self, Step.self)
+      .store(line + i, first: width &- i)
   }
 }
 
@@ -155,26 +160,27 @@ private func combineNeighbours<V: KernelVector, Step: PoolingStep>(
   while w < columns {
     var a: V
     if stride == 1 {
-      var p = line + w
+      let step = s.pointee.width.dilation
+      let p = line + w
       a = V.load(p)
-      for _ in 1..<taps {
-        p += s.pointee.width.dilation
-        a = Step.join(a, V.load(p))
+      if taps > 1 { a = Step.join(a, V.load(p + step)) }
+      if taps > 2 { a = Step.join(a, V.load(p + 2 &* step)) }
+      var t = 3
+      while t < taps {
+        a = Step.join(a, V.load(p + t &* step))
+        t = counted(t)
       }
     } else {
-      var p = line + 2 &* w
-      var low = V.load(p)
-      var high = V.load(p + V.lanes)
+      let p = line + 2 &* w
+      let low = V.load(p)
+      let high = V.load(p + V.lanes)
       a = V.evenLanes(low, high)
       if taps > 1 { a = Step.join(a, V.oddLanes(low, high)) }
-      var t = 2
+      if taps > 2 { a = Step.join(a, V.evenLanes(V.load(p + 2), V.load(p + (2 &+ V.lanes)))) }
+      var t = 3
       while t < taps {
-        p += 2
-        low = V.load(p)
-        high = V.load(p + V.lanes)
-        a = Step.join(a, V.evenLanes(low, high))
-        if t &+ 1 < taps { a = Step.join(a, V.oddLanes(low, high)) }
-        t = t &+ 2
+        a = Step.join(a, V.evenLanes(V.load(p + t), V.load(p + (t &+ V.lanes))))
+        t = counted(t)
       }
     }
     let count = columns &- w
@@ -202,38 +208,22 @@ private func poolPairs<V: KernelVector, Step: PoolingStep>(
   let high = 2 &* tail &- low
   let whole = (columns &- tail) / V.lanes
   var to = y + row &* columns
-  for r in row..<row &+ rows {
-    let window = windowRows(s, r)
+  var place = splitRow(row, s.pointee.depth.output, s.pointee.height.output)
+  for _ in 0..<rows {
+    let window = windowRows(s, place)
+    advance(&place, s.pointee.depth.output, s.pointee.height.output)
     var from = x + window.first
-    for _ in 0..<whole {
-      var a = Step.start(V.self)
-      var b = a
-      var slice = from
-      for _ in 0..<window.slices {
-        var p = slice
-        for _ in 0..<window.rows {
-          a = Step.combine(a, V.load(p), norm)
-          b = Step.combine(b, V.load(p + V.lanes), norm)
-          p += window.rowStep
-        }
-        slice += window.sliceStep
-      }
+    var i = 0
+    while i < whole {
+      let a = combineColumn(from, window, norm, V.lanes, whole: true, V.self, Step.self)
+      let b = combineColumn(from + V.lanes, window, norm, V.lanes, whole: true, V.self, Step.self)
       Step.finish(Step.join(V.evenLanes(a, b), V.oddLanes(a, b)), factor, norm).store(to)
       from += 2 &* V.lanes
       to += V.lanes
+      i = counted(i)
     }
-    var a = Step.start(V.self)
-    var b = a
-    var slice = from
-    for _ in 0..<window.slices {
-      var p = slice
-      for _ in 0..<window.rows {
-        a = Step.combine(a, V.load(p, first: low), norm)
-        b = Step.combine(b, V.load(p + low, first: high), norm)
-        p += window.rowStep
-      }
-      slice += window.sliceStep
-    }
+    let a = combineColumn(from, window, norm, low, whole: false, V.self, Step.self)
+    let b = combineColumn(from + low, window, norm, high, whole: false, V.self, Step.self)
     Step.finish(Step.join(V.evenLanes(a, b), V.oddLanes(a, b)), factor, norm).store(to, first: tail)
     to += tail
   }

@@ -4,6 +4,20 @@ import ApusKernelInterface
 // over it send back, element by element, into rows in scratch that stand between zeros; then each position takes the
 // windows that cover it. An average's and a norm's taps all get the same; of a maximum, each tap has a row.
 
+/// The rows of windows over one row of the input.
+private typealias CoverRows = (first: Int, slices: Int, rows: Int, sliceStep: Int, rowStep: Int)
+
+@inline(__always)
+private func coverRows(_ s: UnsafePointer<PoolingShape>, _ place: (sample: Int, d: Int, h: Int)) -> CoverRows {
+  let depth = s.pointee.depth.covers[place.d]
+  let height = s.pointee.height.covers[place.h]
+  let columns = s.pointee.width.output
+  let slice = s.pointee.height.output &* columns
+  return (
+    Int(depth.first) &* slice &+ Int(height.first) &* columns, Int(depth.count), Int(height.count), slice, columns
+  )
+}
+
 @inline(__always)
 func gatherPlanes<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int, _: V.Type,
@@ -12,12 +26,15 @@ func gatherPlanes<V: KernelVector, Step: GatherStep>(
   typealias Scalar = V.Scalar
   guard let dxBase = operands.pointee.dx, let scratchBase = operands.pointee.scratch else { return }
   let dx = dxBase.assumingMemoryBound(to: Scalar.self)
-  let accumulates = s.pointee.accumulates
+  if Step.isUniform && s.pointee.isGlobal { return spreadPlanes(s, operands, row, rows, dx, V.self) }
+  let taps = s.pointee.width.window
+  let stride = s.pointee.width.stride
+  if stride == 2 && taps == 2 && s.pointee.widthsAreWhole {
+    return gatherPairs(s, operands, row, rows, dx, V.self, Step.self)
+  }
   let pitch = s.pointee.pitch
   let width = s.pointee.width.input
   let columns = s.pointee.width.output
-  let taps = s.pointee.width.window
-  let stride = s.pointee.width.stride
   let pad = s.pointee.width.padBefore
   let perTap = Step.isPerTap
   let lineCount = perTap ? taps : 1
@@ -29,40 +46,38 @@ func gatherPlanes<V: KernelVector, Step: GatherStep>(
     fill(lines + t &* pitch, lead, V.zero)
     fill(lines + (t &* pitch &+ lead &+ columns), pitch &- lead &- columns, V.zero)
   }
-  let outputHeight = s.pointee.height.output
-  let outputPlane = s.pointee.depth.output &* outputHeight &* columns
+  let outputPlane = s.pointee.depth.output &* s.pointee.height.output &* columns
+  let iota = indexBits(from: 0, by: stride, V.self)
+  var place = splitRow(row, s.pointee.depth.input, s.pointee.height.input)
   for r in row..<row &+ rows {
-    let (sample, d, h) = splitRow(r, s.pointee.depth.input, s.pointee.height.input)
-    let depth = s.pointee.depth.covers[d]
-    let height = s.pointee.height.covers[h]
-    let first = (Int(depth.first) &* outputHeight &+ Int(height.first)) &* columns
-    let position = (d &* s.pointee.height.input &+ h) &* width &- pad
-    for t in 0..<lineCount {
+    let cover = coverRows(s, place)
+    let base = place.sample &* outputPlane
+    let position = (place.d &* s.pointee.height.input &+ place.h) &* width &- pad
+    advance(&place, s.pointee.depth.input, s.pointee.height.input)
+    var t = 0
+    while t < lineCount {
+      // Three taps share what is read.
       let line = lines + (t &* pitch &+ lead)
-      // Where tap t of a vector's windows lies: only a maximum looks at it.
       var w = 0
       while w < columns {
-        let whole = w &+ V.lanes <= columns
-        let count = whole ? V.lanes : columns &- w
-        let places = perTap ? positions(position &+ t &+ w &* stride, stride, V.self) : V.zero
-        var sum = V.zero
-        for slice in 0..<Int(depth.count) {
-          for over in 0..<Int(height.count) {
-            let window = first &+ (slice &* outputHeight &+ over) &* columns &+ w
-            let i = sample &* outputPlane &+ window
-            if whole {
-              sum += Step.term(s, operands, i, V.lanes, whole: true, window, places)
-            } else {
-              sum += Step.term(s, operands, i, count, whole: false, window, places)
-            }
-          }
+        let count = min(V.lanes, columns &- w)
+        let at = perTap ? moved(iota, by: position &+ t &+ w &* stride) : V.zero
+        var a = V.zero
+        var b = a
+        var c = a
+        if count == V.lanes {
+          sumRows(s, operands, base, cover, w, V.lanes, whole: true, at, &a, &b, &c, V.self, Step.self)
+        } else {
+          sumRows(s, operands, base, cover, w, count, whole: false, at, &a, &b, &c, V.self, Step.self)
         }
-        if whole { sum.store(line + w) } else { sum.store(line + w, first: count) }
-        w = w &+ V.lanes
+        // Whole vectors: what is past the row's end is 0, as it must be.
+        a.store(line + w)
+        if perTap && t &+ 1 < taps { b.store(line + (pitch &+ w)) }
+        if perTap && t &+ 2 < taps { c.store(line + (2 &* pitch &+ w)) }
+        w = counted(w &+ V.lanes &- 1)
       }
+      t = counted(t &+ 2)
     }
-    var to = r &* width
-    let end = to &+ width
     if !s.pointee.hasVectorStride {
       for w in 0..<width {
         let cover = s.pointee.width.covers[w]
@@ -78,51 +93,153 @@ func gatherPlanes<V: KernelVector, Step: GatherStep>(
         var odd = V.zero
         var t = (taps &- 1) / 2
         while t >= 0 {
-          let even0 = lines + (perTap ? 2 &* t &* pitch : 0)
-          even += V.load(even0 + (lead &+ q &- t))
-          if 2 &* t &+ 1 < taps { odd += V.load(even0 + ((perTap ? pitch : 0) &+ lead &+ q &- t)) }
-          t = t &- 1
+          let line = lines + ((perTap ? 2 &* t &* pitch : 0) &+ lead &+ q &- t)
+          even += V.load(line)
+          if 2 &* t &+ 1 < taps { odd += V.load(line + (perTap ? pitch : 0)) }
+          t = counted(t &- 2)
         }
         V.interleavedLow(even, odd).store(sums + 2 &* q)
         V.interleavedHigh(even, odd).store(sums + (2 &* q &+ V.lanes))
-        q = q &+ V.lanes
+        q = counted(q &+ V.lanes &- 1)
       }
     }
     let from = sums + (stride == 2 ? pad : 0)
+    let to = r &* width
     var w = 0
     while w < width {
       let whole = w &+ V.lanes <= width
       var sum: V
       if stride == 1 {
         sum = V.zero
+        let line = lines + (lead &+ w &+ pad)
         var t = taps &- 1
         while t >= 0 {
-          sum += V.load(lines + ((perTap ? t &* pitch : 0) &+ lead &+ w &+ pad &- t))
-          t = t &- 1
+          sum += V.load(line + ((perTap ? t &* pitch : 0) &- t))
+          t = counted(t &- 2)
         }
       } else {
         sum = V.load(from + w)
       }
-      if whole {
-        sum = Step.finish(s, operands, to, V.lanes, whole: true, sum)
-        if accumulates { sum += V.load(dx + to) }
-        sum.store(dx + to)
-      } else {
-        let count = end &- to
-        sum = Step.finish(s, operands, to, count, whole: false, sum)
-        if accumulates { sum += V.load(dx + to, first: count) }
-        sum.store(dx + to, first: count)
-      }
-      w = w &+ V.lanes
-      to = to &+ V.lanes
+      put(s, operands, dx, to &+ w, whole ? V.lanes : width &- w, whole: whole, sum, Step.self)
+      w = counted(w &+ V.lanes &- 1)
     }
   }
 }
 
-/// `first`, `first + stride`... as bits.
+/// What all windows over a row send to one of its taps, and of a maximum to the next two as well.
 @inline(__always)
-private func positions<V: KernelVector>(_ first: Int, _ stride: Int, _: V.Type) -> V {
-  var bits = V.MaskStorage(repeating: V.MaskStorage.Scalar(truncatingIfNeeded: first))
-  for i in 0..<V.lanes { bits[i] = bits[i] &+ V.MaskStorage.Scalar(truncatingIfNeeded: i &* stride) }
-  return unsafeBitCast(bits, to: V.self)
+private func sumRows<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ base: Int, _ cover: CoverRows,
+  _ w: Int, _ count: Int, whole: Bool, _ at: V, _ a: inout V, _ b: inout V, _ c: inout V, _: V.Type, _: Step.Type
+) {
+  var slice = 0
+  while slice < cover.slices {
+    var over = 0
+    while over < cover.rows {
+      let window = cover.first &+ slice &* cover.sliceStep &+ over &* cover.rowStep &+ w
+      a += Step.term(s, operands, base &+ window, count, whole: whole, window, at)
+      if Step.isPerTap {
+        b += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(at, by: 1))
+        c += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(at, by: 2))
+      }
+      over = counted(over)
+    }
+    slice = counted(slice)
+  }
+}
+
+/// A finished sum to dx.
+@inline(__always)
+private func put<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
+  _ i: Int, _ count: Int, whole: Bool, _ sum: V, _: Step.Type
+) {
+  if whole {
+    var result = Step.finish(s, operands, i, V.lanes, whole: true, sum)
+    if s.pointee.accumulates { result = V.load(dx + i) + result }
+    result.store(dx + i)
+  } else {
+    var result = Step.finish(s, operands, i, count, whole: false, sum)
+    if s.pointee.accumulates { result = V.load(dx + i, first: count) + result }
+    result.store(dx + i, first: count)
+  }
+}
+
+/// Windows two wide at stride 2 without padding: nothing needs to go through scratch.
+@inline(__always)
+private func gatherPairs<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
+  _ dx: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Step.Type
+) {
+  let width = s.pointee.width.input
+  let columns = s.pointee.width.output
+  let outputPlane = s.pointee.depth.output &* s.pointee.height.output &* columns
+  let iota = indexBits(from: 0, by: 2, V.self)
+  var place = splitRow(row, s.pointee.depth.input, s.pointee.height.input)
+  for r in row..<row &+ rows {
+    let cover = coverRows(s, place)
+    let base = place.sample &* outputPlane
+    let position = (place.d &* s.pointee.height.input &+ place.h) &* width
+    advance(&place, s.pointee.depth.input, s.pointee.height.input)
+    let to = r &* width
+    var w = 0
+    while w < columns {
+      let count = min(V.lanes, columns &- w)
+      let at = Step.isPerTap ? moved(iota, by: position &+ 2 &* w) : V.zero
+      var a = V.zero
+      var b = a
+      var c = a
+      let i = to &+ 2 &* w
+      if count == V.lanes {
+        sumRows(s, operands, base, cover, w, V.lanes, whole: true, at, &a, &b, &c, V.self, Step.self)
+        if !Step.isPerTap { b = a }
+        put(s, operands, dx, i, V.lanes, whole: true, V.interleavedLow(a, b), Step.self)
+        put(s, operands, dx, i &+ V.lanes, V.lanes, whole: true, V.interleavedHigh(a, b), Step.self)
+      } else {
+        sumRows(s, operands, base, cover, w, count, whole: false, at, &a, &b, &c, V.self, Step.self)
+        if !Step.isPerTap { b = a }
+        let low = min(V.lanes, 2 &* count)
+        put(s, operands, dx, i, low, whole: false, V.interleavedLow(a, b), Step.self)
+        if 2 &* count > low {
+          put(s, operands, dx, i &+ low, 2 &* count &- low, whole: false, V.interleavedHigh(a, b), Step.self)
+        }
+      }
+      w = counted(w &+ V.lanes &- 1)
+    }
+    // Columns that no window covers.
+    w = 2 &* columns
+    while w < width {
+      put(s, operands, dx, to &+ w, min(V.lanes, width &- w), whole: false, V.zero, Step.self)
+      w = counted(w &+ V.lanes &- 1)
+    }
+  }
+}
+
+/// Each plane's average to all of the plane.
+@inline(__always)
+private func spreadPlanes<V: KernelVector>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
+  _ dx: UnsafeMutablePointer<V.Scalar>, _: V.Type
+) {
+  guard let dy = operands.pointee.dy?.assumingMemoryBound(to: V.Scalar.self) else { return }
+  let size = s.pointee.depth.input &* s.pointee.height.input &* s.pointee.width.input
+  let factor = V.Scalar(s.pointee.factor)
+  var i = row &* s.pointee.width.input
+  let end = (row &+ rows) &* s.pointee.width.input
+  var plane = i / size
+  while i < end {
+    let stop = min(end, (plane &+ 1) &* size)
+    let value = V(repeating: dy[plane] * factor)
+    while i < stop {
+      let count = stop &- i
+      if count >= V.lanes {
+        (s.pointee.accumulates ? V.load(dx + i) + value : value).store(dx + i)
+      } else {
+        (s.pointee.accumulates ? V.load(dx + i, first: count) + value : value).store(dx + i, first: count)
+      }
+      i = i &+ V.lanes
+    }
+    i = stop
+    plane = plane &+ 1
+  }
 }

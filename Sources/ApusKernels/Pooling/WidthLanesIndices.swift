@@ -28,9 +28,7 @@ func poolPlanesWithIndices<V: KernelVector>(
   let firsts = scratchBase.assumingMemoryBound(to: Bits.Scalar.self)
   for w in 0..<columns { firsts[w] = Bits.Scalar(truncatingIfNeeded: s.pointee.width.windows[w].first) }
   // Where the windows of one vector begin, padding counted.
-  let steps = scratchBase.assumingMemoryBound(to: Bits.Scalar.self) + (pitch &- V.lanes)
-  for i in 0..<V.lanes { steps[i] = Bits.Scalar(truncatingIfNeeded: i &* stride) }
-  let iota = UnsafeRawPointer(steps).loadUnaligned(as: Bits.self)
+  let iota = unsafeBitCast(indexBits(from: 0, by: stride, V.self), to: Bits.self)
   let lines = scratch + pitch
   if !isWhole {
     let slots = s.pointee.depth.window &* s.pointee.height.window
@@ -39,8 +37,10 @@ func poolPlanesWithIndices<V: KernelVector>(
       fill(lines + (i &* pitch &+ lead &+ width), pitch &- lead &- width, V(repeating: -Scalar.infinity))
     }
   }
+  var place = splitRow(row, s.pointee.depth.output, s.pointee.height.output)
   for r in row..<row &+ rows {
-    let window = windowRows(s, r)
+    let window = windowRows(s, place)
+    advance(&place, s.pointee.depth.output, s.pointee.height.output)
     if !isWhole {
       var line = lines + lead
       for d in 0..<window.slices {
@@ -72,12 +72,15 @@ func poolPlanesWithIndices<V: KernelVector>(
       // A copy may be read past its end, the caller's row may not.
       let elements = (count &- 1) &* stride &+ 1
       let isSafe = !isWhole || count == V.lanes && w &* stride &+ stride &* V.lanes &+ (taps &- 1) &* dilation <= width
-      for d in 0..<window.slices {
-        for h in 0..<window.rows {
+      var d = 0
+      while d < window.slices {
+        var h = 0
+        while h < window.rows {
           var p = base + (d &* sliceStep &+ h &* rowStep &+ w &* stride)
           let place = position &+ d &* window.sliceStep &+ h &* window.rowStep
           var at = start &+ Bits(repeating: Bits.Scalar(truncatingIfNeeded: place))
-          for _ in 0..<taps {
+          var t = 0
+          while t < taps {
             let value: V
             if stride == 1 {
               value = isSafe ? V.load(p) : V.load(p, first: elements)
@@ -92,8 +95,11 @@ func poolPlanesWithIndices<V: KernelVector>(
             best = V.select(best, value, where: value, isNewMaximumOver: best)
             p += dilation
             at = at &+ Bits(repeating: Bits.Scalar(truncatingIfNeeded: dilation))
+            t = counted(t)
           }
+          h = counted(h)
         }
+        d = counted(d)
       }
       let to = r &* columns &+ w
       if count == V.lanes {
