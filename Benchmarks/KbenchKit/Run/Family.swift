@@ -9,10 +9,31 @@ public protocol Family {
   static var grammar: String { get }
   /// Lists of problems with a name. The first is the default one.
   static var presets: [Preset] { get }
+  /// Options of the command line that choose words for problems that have none of them. None, unless a family has some.
+  static var choices: [FamilyChoice] { get }
   /// Libraries that do the same.
   static var peers: [PeerLibrary] { get }
   /// Reads a problem string; `type` is meant where it names none.
   static func problem(_ text: String, type: ElementType) throws(ProblemError) -> any Problem
+}
+
+extension Family {
+  /// No choices.
+  public static var choices: [FamilyChoice] { [] }
+}
+
+/// Words of problem strings of which one holds, such as the directions, and the option that chooses one.
+public struct FamilyChoice: Sendable {
+  /// As the option is called, without its dashes.
+  public var name: String
+  /// The words.
+  public var words: [String]
+
+  /// A choice.
+  public init(_ name: String, _ words: [String]) {
+    self.name = name
+    self.words = words
+  }
 }
 
 /// Problems with a name.

@@ -3,9 +3,11 @@ import Foundation
 /// The problems of a command line: strings, files of them (`@path`) and presets.
 public enum ProblemList {
   /// In the order of the arguments, presets after them; the default preset where there is neither. Memory is checked
-  /// here, so that no run ends in the hands of the system's out-of-memory killer.
+  /// here, so that no run ends in the hands of the system's out-of-memory killer. `chosen` has, by the names of the
+  /// family's choices, the words for problems that have none; with several, each makes a problem.
   public static func read<F: Family>(
-    _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], machine: Machine = .current
+    _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], chosen: [String: [String]] = [:],
+    machine: Machine = .current
   ) throws(ProblemError) -> [any Problem] {
     var texts: [(text: String, place: String)] = []
     for argument in arguments {
@@ -20,6 +22,18 @@ public enum ProblemList {
         throw ProblemError("--preset \(name)", "presets are \(F.presets.map(\.name).joined(separator: ", "))")
       }
       texts += preset.problems.map { ($0, "") }
+    }
+    for (name, words) in chosen.sorted(by: { $0.key < $1.key }) {
+      guard let choice = F.choices.first(where: { $0.name == name }) else {
+        throw ProblemError("--\(name)", "\(F.name) problems have no \(name)")
+      }
+      if let wrong = words.first(where: { !choice.words.contains($0) }) {
+        throw ProblemError("--\(name) \(wrong)", "it must be one of \(choice.words.joined(separator: ", "))")
+      }
+      texts = texts.flatMap { text, place in
+        let has = text.split(separator: ":").contains { choice.words.contains(String($0)) }
+        return has ? [(text, place)] : words.map { (text + ":" + $0, place) }
+      }
     }
     var problems: [any Problem] = []
     for (text, place) in texts {

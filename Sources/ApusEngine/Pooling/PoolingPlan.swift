@@ -108,7 +108,7 @@ enum PoolingAlgorithm {
 
 extension PoolingDescriptor {
   /// The problem as kbench takes it.
-  var problemString: String {
+  public var problemString: String {
     let names = ["d", "h", "w"]
     let used = window.dimensions
     var text =

@@ -140,30 +140,39 @@ private func sweepChannels<V: KernelVector, Step: PoolingStep>(
     advance(&place, s.pointee.depth.output, s.pointee.height.output)
     let from = x + window.first
     let to = y + r &* columns &* pixel
-    var c = channel
-    while c &+ 2 &* V.lanes <= end {
-      sweepRow(s, from + c, to + c, window, factors, 2 &* V.lanes, whole: true, V.self, Step.self)
-      c = c &+ 2 &* V.lanes
+    // Stretches of pixels, so that what one sweep fetches is still near when the next one takes its neighbours.
+    let stretch = channels <= 2 &* V.lanes ? columns : 16
+    var first = 0
+    while first < columns {
+      let last = min(columns, first &+ stretch)
+      var c = channel
+      while c &+ 2 &* V.lanes <= end {
+        sweepRow(s, from + c, to + c, window, factors, first, last, 2 &* V.lanes, whole: true, V.self, Step.self)
+        c = c &+ 2 &* V.lanes
+      }
+      if c &+ V.lanes <= end {
+        sweepRow(s, from + c, to + c, window, factors, first, last, V.lanes, whole: true, V.self, Step.self)
+        c = c &+ V.lanes
+      }
+      if c < end {
+        sweepRow(s, from + c, to + c, window, factors, first, last, end &- c, whole: false, V.self, Step.self)
+      }
+      first = last
     }
-    if c &+ V.lanes <= end {
-      sweepRow(s, from + c, to + c, window, factors, V.lanes, whole: true, V.self, Step.self)
-      c = c &+ V.lanes
-    }
-    if c < end { sweepRow(s, from + c, to + c, window, factors, end &- c, whole: false, V.self, Step.self) }
   }
 }
 
-/// One or two vectors, or the first lanes of one.
+/// Output pixels `first ..< last` of one or two vectors of channels, or of the first lanes of one.
 @inline(__always)
 private func sweepRow<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>,
-  _ window: WindowRows, _ factors: UnsafePointer<V.Scalar>?, _ count: Int, whole: Bool, _: V.Type, _: Step.Type
+  _ window: WindowRows, _ factors: UnsafePointer<V.Scalar>?, _ first: Int, _ last: Int, _ count: Int, whole: Bool,
+  _: V.Type, _: Step.Type
 ) {
   let pixel = s.pointee.channels
   let width = s.pointee.width.input
-  let columns = s.pointee.width.output
   let stride = s.pointee.width.stride
-  let isThree = s.pointee.width.window == 3
+  let taps = s.pointee.width.window
   let norm = s.pointee.norm
   let factor = V(repeating: V.Scalar(s.pointee.factor))
   let two = whole && count == 2 &* V.lanes
@@ -176,45 +185,66 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
   var pb = empty
   var pc = empty
   // The next column of the input, and how many of the window's are kept from the one before.
-  var next = 0 &- s.pointee.width.padBefore
+  var next = first &* stride &- s.pointee.width.padBefore
   var kept = 0
-  var to = y
-  var w = 0
-  while w < columns {
+  var to = y + first &* pixel
+  var w = first
+  while w < last {
     let start = w &* stride &- s.pointee.width.padBefore
     if next < start {
       next = start
       kept = 0
     }
-    // What is missing comes in on the right.
-    var missing = (isThree ? 3 : 2) &- kept
-    while missing > 0 {
+    let missing = taps &- kept
+    if next >= 0 && next &+ missing <= width {
+      // The usual case, without a loop.
+      var p = x + next &* pixel
       a = b
-      b = c
       pa = pb
-      pb = pc
-      if next >= 0 && next < width {
-        let p = x + next &* pixel
-        if whole {
-          c = combineColumn(p, window, norm, V.lanes, whole: true, V.self, Step.self)
-          if two { pc = combineColumn(p + V.lanes, window, norm, V.lanes, whole: true, V.self, Step.self) }
+      if missing >= 2 {
+        if missing == 3 {
+          a = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
+          if two { pa = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
+          p += pixel
         } else {
-          c = combineColumn(p, window, norm, count, whole: false, V.self, Step.self)
+          a = c
+          pa = pc
         }
+        b = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
+        if two { pb = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
+        p += pixel
       } else {
-        c = empty
-        pc = empty
+        b = c
+        pb = pc
       }
-      next = next &+ 1
-      missing = counted(missing &- 2)
+      c = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
+      if two { pc = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
+      next = next &+ missing
+    } else {
+      var left = missing
+      while left > 0 {
+        a = b
+        b = c
+        c = empty
+        pa = pb
+        pb = pc
+        pc = empty
+        if next >= 0 && next < width {
+          let p = x + next &* pixel
+          c = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
+          if two { pc = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
+        }
+        next = next &+ 1
+        left = counted(left &- 2)
+      }
     }
-    kept = max(0, (isThree ? 3 : 2) &- stride)
+    kept = max(0, taps &- stride)
     let scale = factors.map { V(repeating: $0[w]) } ?? factor
-    let sum = isThree ? Step.join(Step.join(a, b), c) : Step.join(b, c)
+    let sum = taps == 3 ? Step.join(Step.join(a, b), c) : Step.join(b, c)
     if whole {
       Step.finish(sum, scale, norm).store(to)
       if two {
-        let other = isThree ? Step.join(Step.join(pa, pb), pc) : Step.join(pb, pc)
+        let other = taps == 3 ? Step.join(Step.join(pa, pb), pc) : Step.join(pb, pc)
         Step.finish(other, scale, norm).store(to + V.lanes)
       }
     } else {
@@ -223,6 +253,16 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
     to += pixel
     w = counted(w)
   }
+}
+
+@inline(__always)
+private func sweepColumn<V: KernelVector, Step: PoolingStep>(
+  _ p: UnsafePointer<V.Scalar>, _ window: WindowRows, _ norm: Double, _ count: Int, whole: Bool, _: V.Type,
+  _: Step.Type
+) -> V {
+  whole
+    ? combineColumn(p, window, norm, V.lanes, whole: true, V.self, Step.self)
+    : combineColumn(p, window, norm, count, whole: false, V.self, Step.self)
 }
 
 /// y and indices of a maximum.

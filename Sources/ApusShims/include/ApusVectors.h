@@ -203,10 +203,14 @@ APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 
   APUS_INLINE V apus_interleave_high_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_ZIP_HIGH_##N); }        \
   APUS_INLINE V apus_power_##S(V x, double p) {                                                                        \
     union { V v; T x[N]; } u = {.v = x};                                                                               \
-    for (int i = 0; i < N; i++) u.x[i] = (T)__builtin_pow(__builtin_fabs((double)u.x[i]), p);                          \
+    _Pragma("clang loop unroll(disable)") for (int i = 0; i < N; i++) u.x[i] = (T)__builtin_pow(__builtin_fabs((double)u.x[i]), p); \
     return u.v;                                                                                                        \
   }                                                                                                                    \
   APUS_INLINE void apus_store_indices_##S(void *p, ptrdiff_t first, ptrdiff_t count, int wide, V v) {                  \
+    if ((wide ? sizeof(int64_t) : sizeof(int32_t)) == sizeof(T)) {                                                     \
+      apus_store_first_##S((T *)p + first, count, v);                                                                  \
+      return;                                                                                                          \
+    }                                                                                                                  \
     union { V v; I x[N]; } u = {.v = v};                                                                               \
     if (wide) {                                                                                                        \
       int64_t *d = (int64_t *)p + first;                                                                               \
@@ -214,7 +218,7 @@ APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 
         apus_wide_##S w = __builtin_convertvector((apus_bits_##S)v, apus_wide_##S);                                    \
         memcpy(d, &w, N * sizeof *d);                                                                                  \
       } else {                                                                                                         \
-        for (ptrdiff_t i = 0; i < count; i++) d[i] = u.x[i];                                                           \
+        _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) d[i] = u.x[i];                     \
       }                                                                                                                \
     } else {                                                                                                           \
       int32_t *d = (int32_t *)p + first;                                                                               \
@@ -222,11 +226,17 @@ APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 
         apus_narrow_##S w = __builtin_convertvector((apus_bits_##S)v, apus_narrow_##S);                                \
         memcpy(d, &w, N * sizeof *d);                                                                                  \
       } else {                                                                                                         \
-        for (ptrdiff_t i = 0; i < count; i++) d[i] = (int32_t)u.x[i];                                                  \
+        _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) d[i] = (int32_t)u.x[i];            \
       }                                                                                                                \
     }                                                                                                                  \
   }                                                                                                                    \
   APUS_INLINE V apus_load_indices_##S(const void *p, ptrdiff_t first, ptrdiff_t count, int wide) {                     \
+    if ((wide ? sizeof(int64_t) : sizeof(int32_t)) == sizeof(T)) {                                                     \
+      if (count != N) return apus_load_first_##S((const T *)p + first, count);                                         \
+      V v;                                                                                                             \
+      memcpy(&v, (const T *)p + first, sizeof v);                                                                      \
+      return v;                                                                                                        \
+    }                                                                                                                  \
     union { V v; I x[N]; } u = {.v = (V)(T)0};                                                                         \
     if (wide) {                                                                                                        \
       const int64_t *s = (const int64_t *)p + first;                                                                   \
@@ -235,7 +245,7 @@ APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 
         memcpy(&w, s, N * sizeof *s);                                                                                  \
         return (V)__builtin_convertvector(w, apus_bits_##S);                                                           \
       }                                                                                                                \
-      for (ptrdiff_t i = 0; i < count; i++) u.x[i] = (I)s[i];                                                          \
+      _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = (I)s[i];                    \
     } else {                                                                                                           \
       const int32_t *s = (const int32_t *)p + first;                                                                   \
       if (count == N) {                                                                                                \
@@ -243,7 +253,7 @@ APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 
         memcpy(&w, s, N * sizeof *s);                                                                                  \
         return (V)__builtin_convertvector(w, apus_bits_##S);                                                           \
       }                                                                                                                \
-      for (ptrdiff_t i = 0; i < count; i++) u.x[i] = s[i];                                                             \
+      _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = s[i];                       \
     }                                                                                                                  \
     return u.v;                                                                                                        \
   }
