@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 // Forward with channels in the lanes: any geometry, one output pixel after the other. Taps are visited in the order of
 // the input, so that sums have one order and the first of equal maxima wins.
@@ -197,8 +198,16 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
     }
     let missing = taps &- kept
     if next >= 0 && next &+ missing <= width {
-      // The usual case, without a loop.
+      // The usual case, without a loop. The rows that the next row of windows takes come from afar, where x is large.
       var p = x + next &* pixel
+      var ahead = p + window.rows &* window.rowStep
+      for _ in 0..<2 {
+        fetch(ahead)
+        if two { fetch(ahead + V.lanes) }
+        fetch(ahead + pixel)
+        if two { fetch(ahead + (pixel &+ V.lanes)) }
+        ahead += window.rowStep
+      }
       a = b
       pa = pb
       if missing >= 2 {
@@ -254,6 +263,9 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
     w = counted(w)
   }
 }
+
+@inline(__always)
+private func fetch<Scalar>(_ p: UnsafePointer<Scalar>) { apus_prefetch_second_level(p) }
 
 @inline(__always)
 private func sweepColumn<V: KernelVector, Step: PoolingStep>(

@@ -147,8 +147,8 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
       let width = s.pointee.width.covers[w]
       // A pixel that no window covers has no windows at all.
       let over = Int(width.count)
-      let slices = over == 0 ? 0 : Int(depth.count)
-      let lines = Int(height.count)
+      let lines = over == 0 ? 0 : Int(height.count)
+      let slices = lines == 0 ? 0 : Int(depth.count)
       let first = firstRow &+ Int(width.first)
       let place = indexBits((d &* s.pointee.height.input &+ h) &* columns &+ w, V.self)
       let to = (r &* columns &+ w) &* pixel
@@ -158,23 +158,22 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
         var b = a
         var e = a
         var f = a
+        let i = (base &+ first) &* pixel &+ c
+        if slices > 0 { sumLine(s, operands, i, first, over, place, &a, &b, &e, &f, Step.self) }
+        if slices > 0 && lines > 1 {
+          sumLine(
+            s, operands, i &+ outputColumns &* pixel, first &+ outputColumns, over, place, &a, &b, &e, &f, Step.self)
+        }
+        // What is left: a third line, and other slices.
         var slice = 0
+        var line = 2
         while slice < slices {
-          var line = 0
           while line < lines {
             let window = first &+ slice &* sliceStep &+ line &* outputColumns
-            let i = (base &+ window) &* pixel &+ c
-            sumFour(s, operands, i, window, place, &a, &b, &e, &f, Step.self)
-            // Up to three neighbours without a loop.
-            if over > 1 { sumFour(s, operands, i &+ pixel, window &+ 1, place, &a, &b, &e, &f, Step.self) }
-            if over > 2 { sumFour(s, operands, i &+ 2 &* pixel, window &+ 2, place, &a, &b, &e, &f, Step.self) }
-            var w = 3
-            while w < over {
-              sumFour(s, operands, i &+ w &* pixel, window &+ w, place, &a, &b, &e, &f, Step.self)
-              w = counted(w)
-            }
+            sumLine(s, operands, (base &+ window) &* pixel &+ c, window, over, place, &a, &b, &e, &f, Step.self)
             line = counted(line)
           }
+          line = 0
           slice = counted(slice)
         }
         let t = to &+ c
@@ -197,6 +196,16 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
       while c < end {
         let count = min(V.lanes, end &- c)
         var sum = V.zero
+        if over == 1 && lines == 1 && slices == 1 && count == V.lanes {
+          // Windows that do not overlap.
+          let i = (base &+ first) &* pixel &+ c
+          sum = Step.term(s, operands, i, V.lanes, whole: true, pixel: first, place)
+          sum = Step.finish(s, operands, to &+ c, V.lanes, whole: true, sum)
+          if accumulates { sum += V.load(dx + (to &+ c)) }
+          sum.store(dx + (to &+ c))
+          c = c &+ V.lanes
+          continue
+        }
         var slice = 0
         while slice < slices {
           var line = 0
@@ -222,6 +231,23 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
         c = c &+ V.lanes
       }
     }
+  }
+}
+
+/// What neighbouring windows send back to four vectors of channels: up to three without a loop.
+@inline(__always)
+private func sumLine<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ window: Int, _ over: Int,
+  _ place: V, _ a: inout V, _ b: inout V, _ c: inout V, _ d: inout V, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  sumFour(s, operands, i, window, place, &a, &b, &c, &d, Step.self)
+  if over > 1 { sumFour(s, operands, i &+ pixel, window &+ 1, place, &a, &b, &c, &d, Step.self) }
+  if over > 2 { sumFour(s, operands, i &+ 2 &* pixel, window &+ 2, place, &a, &b, &c, &d, Step.self) }
+  var w = 3
+  while w < over {
+    sumFour(s, operands, i &+ w &* pixel, window &+ w, place, &a, &b, &c, &d, Step.self)
+    w = counted(w)
   }
 }
 

@@ -175,33 +175,50 @@ private func gatherPairs<V: KernelVector, Step: GatherStep>(
   let columns = s.pointee.width.output
   let outputPlane = s.pointee.depth.output &* s.pointee.height.output &* columns
   let iota = indexBits(from: 0, by: 2, V.self)
-  var place = splitRow(row, s.pointee.depth.input, s.pointee.height.input)
-  for r in row..<row &+ rows {
+  // Rows that lie two by two under the same windows are written together.
+  let isPaired =
+    s.pointee.height.stride == 2 && s.pointee.height.window == 2 && s.pointee.height.padBefore == 0
+    && s.pointee.height.dilation == 1
+  let height = s.pointee.height.input
+  var place = splitRow(row, s.pointee.depth.input, height)
+  var r = row
+  while r < row &+ rows {
     let cover = coverRows(s, place)
     let base = place.sample &* outputPlane
-    let position = (place.d &* s.pointee.height.input &+ place.h) &* width
-    advance(&place, s.pointee.depth.input, s.pointee.height.input)
+    let position = (place.d &* height &+ place.h) &* width
+    let two = isPaired && place.h & 1 == 0 && place.h &+ 1 < height && r &+ 1 < row &+ rows
+    advance(&place, s.pointee.depth.input, height)
+    if two { advance(&place, s.pointee.depth.input, height) }
     let to = r &* width
     var w = 0
     while w < columns {
       let count = min(V.lanes, columns &- w)
       let at = Step.isPerTap ? moved(iota, by: position &+ 2 &* w) : V.zero
+      let below = Step.isPerTap ? moved(at, by: width) : V.zero
       var a = V.zero
       var b = a
       var c = a
+      var d = a
       let i = to &+ 2 &* w
       if count == V.lanes {
-        sumRows(s, operands, base, cover, w, V.lanes, whole: true, at, &a, &b, &c, V.self, Step.self)
-        if !Step.isPerTap { b = a }
+        sumPairs(s, operands, base, cover, w, V.lanes, whole: true, at, below, two, &a, &b, &c, &d, Step.self)
         put(s, operands, dx, i, V.lanes, whole: true, V.interleavedLow(a, b), Step.self)
         put(s, operands, dx, i &+ V.lanes, V.lanes, whole: true, V.interleavedHigh(a, b), Step.self)
+        if two {
+          put(s, operands, dx, i &+ width, V.lanes, whole: true, V.interleavedLow(c, d), Step.self)
+          put(s, operands, dx, i &+ width &+ V.lanes, V.lanes, whole: true, V.interleavedHigh(c, d), Step.self)
+        }
       } else {
-        sumRows(s, operands, base, cover, w, count, whole: false, at, &a, &b, &c, V.self, Step.self)
-        if !Step.isPerTap { b = a }
+        sumPairs(s, operands, base, cover, w, count, whole: false, at, below, two, &a, &b, &c, &d, Step.self)
         let low = min(V.lanes, 2 &* count)
+        let high = 2 &* count &- low
         put(s, operands, dx, i, low, whole: false, V.interleavedLow(a, b), Step.self)
-        if 2 &* count > low {
-          put(s, operands, dx, i &+ low, 2 &* count &- low, whole: false, V.interleavedHigh(a, b), Step.self)
+        if high > 0 { put(s, operands, dx, i &+ low, high, whole: false, V.interleavedHigh(a, b), Step.self) }
+        if two {
+          put(s, operands, dx, i &+ width, low, whole: false, V.interleavedLow(c, d), Step.self)
+          if high > 0 {
+            put(s, operands, dx, i &+ width &+ low, high, whole: false, V.interleavedHigh(c, d), Step.self)
+          }
         }
       }
       w = counted(w &+ V.lanes &- 1)
@@ -210,8 +227,41 @@ private func gatherPairs<V: KernelVector, Step: GatherStep>(
     w = 2 &* columns
     while w < width {
       put(s, operands, dx, to &+ w, min(V.lanes, width &- w), whole: false, V.zero, Step.self)
+      if two { put(s, operands, dx, to &+ width &+ w, min(V.lanes, width &- w), whole: false, V.zero, Step.self) }
       w = counted(w &+ V.lanes &- 1)
     }
+    r = counted(two ? r &+ 1 : r)
+  }
+}
+
+/// What the windows over a row send to their two taps in it and, if `two`, in the row below.
+@inline(__always)
+private func sumPairs<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ base: Int, _ cover: CoverRows,
+  _ w: Int, _ count: Int, whole: Bool, _ at: V, _ below: V, _ two: Bool, _ a: inout V, _ b: inout V, _ c: inout V,
+  _ d: inout V, _: Step.Type
+) {
+  var slice = 0
+  while slice < cover.slices {
+    var over = 0
+    while over < cover.rows {
+      let window = cover.first &+ slice &* cover.sliceStep &+ over &* cover.rowStep &+ w
+      a += Step.term(s, operands, base &+ window, count, whole: whole, window, at)
+      if Step.isPerTap {
+        b += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(at, by: 1))
+        if two {
+          c += Step.term(s, operands, base &+ window, count, whole: whole, window, below)
+          d += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(below, by: 1))
+        }
+      }
+      over = counted(over)
+    }
+    slice = counted(slice)
+  }
+  if !Step.isPerTap {
+    b = a
+    c = a
+    d = a
   }
 }
 
