@@ -76,6 +76,8 @@
   public var indicesAreWide = false
   /// Gradients are added to what is there.
   public var accumulates = false
+  /// The input is larger than the caches: forward asks for the next rows ahead of time.
+  public var fetchesAhead = false
   /// Of the kernels along the width: elements of a row in scratch, and how many such rows there are; `setScratch`.
   public var pitch = 0
   /// See `pitch`.
@@ -94,6 +96,10 @@ extension PoolingShape {
   @inlinable public var widthsAreWhole: Bool {
     width.padBefore == 0
       && (width.output &- 1) &* width.stride &+ (width.window &- 1) &* width.dilation < width.input
+  }
+  /// Whether rows lie two by two under the same windows.
+  @inlinable public var isPairedAlongHeight: Bool {
+    height.stride == 2 && height.window == 2 && height.padBefore == 0 && height.dilation == 1
   }
   /// Whether every plane becomes one element.
   @inlinable public var isGlobal: Bool {

@@ -8,7 +8,7 @@ import Testing
   func randomProblems(_ set: InstructionSet, _ type: DataType) throws {
     let contexts = try Setting.of(set).map { try $0.context() }
     var sampler = PoolingSampler(type, seed: 2026)
-    for turn in 0..<500 {
+    for turn in 0..<300 {
       let trial = PoolingTrial(sampler.problem(), seed: sampler.random.next(), ties: turn % 3 == 0)
       let placement = turn % 2 == 0 ? TestMemory.Placement.beforeGuard : .afterGuard
       if let objection = try trial.objection(contexts[turn % contexts.count], placement) {

@@ -114,6 +114,7 @@ extension SpatialWindow {
     let size = try extents("input", input, 1)
     guard case .sliding(let taps, let stride, let dilation, let padding, let rounding) = windows else {
       self.init(rank: input.count, input: size, window: windows == .global ? size : Extents(repeating: 1))
+      self.stride = window
       return
     }
     self.init(rank: input.count, input: size, window: try extents("window", taps, 1))

@@ -97,6 +97,8 @@ extension PoolingPlan {
   ) throws(ApusError) {
     var shape = shape
     shape.accumulates = arguments.accumulates
+    // Half of what several cores share is this operation's, roughly.
+    shape.fetchesAhead = bytes > Double(max(4 << 20, Machine.caches.level3 / 2))
     shape.setScratch(
       lanes: kernels.lanes, isForward: direction == .forward, withIndices: arguments.indices != nil)
     var operands = PoolingOperands()

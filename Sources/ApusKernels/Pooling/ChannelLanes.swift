@@ -190,6 +190,26 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
   var kept = 0
   var to = y + first &* pixel
   var w = first
+  let fetchesAhead = s.pointee.fetchesAhead
+  if taps == 2 && stride >= 2 && s.pointee.widthsAreWhole && !fetchesAhead && factors == nil {
+    // Windows that share nothing and lie within the row.
+    var p = x + first &* stride &* pixel
+    while w < last {
+      b = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
+      c = sweepColumn(p + pixel, window, norm, count, whole: whole, V.self, Step.self)
+      if two {
+        pb = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self)
+        pc = sweepColumn(p + (pixel &+ V.lanes), window, norm, count, whole: true, V.self, Step.self)
+        Step.finish(Step.join(pb, pc), factor, norm).store(to + V.lanes)
+      }
+      let sum = Step.finish(Step.join(b, c), factor, norm)
+      if whole { sum.store(to) } else { sum.store(to, first: count) }
+      p += stride &* pixel
+      to += pixel
+      w = counted(w)
+    }
+    return
+  }
   while w < last {
     let start = w &* stride &- s.pointee.width.padBefore
     if next < start {
@@ -200,13 +220,22 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
     if next >= 0 && next &+ missing <= width {
       // The usual case, without a loop. The rows that the next row of windows takes come from afar, where x is large.
       var p = x + next &* pixel
-      var ahead = p + window.rows &* window.rowStep
-      for _ in 0..<2 {
+      if fetchesAhead {
+        let ahead = p + window.rows &* window.rowStep
         fetch(ahead)
-        if two { fetch(ahead + V.lanes) }
-        fetch(ahead + pixel)
-        if two { fetch(ahead + (pixel &+ V.lanes)) }
-        ahead += window.rowStep
+        fetch(ahead + window.rowStep)
+        if two {
+          fetch(ahead + V.lanes)
+          fetch(ahead + (window.rowStep &+ V.lanes))
+        }
+        if missing > 1 {
+          fetch(ahead + pixel)
+          fetch(ahead + (window.rowStep &+ pixel))
+          if two {
+            fetch(ahead + (pixel &+ V.lanes))
+            fetch(ahead + (window.rowStep &+ pixel &+ V.lanes))
+          }
+        }
       }
       a = b
       pa = pb

@@ -136,9 +136,24 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
   let outputColumns = s.pointee.width.output
   let outputHeight = s.pointee.height.output
   let sliceStep = outputHeight &* outputColumns
+  let isPaired =
+    s.pointee.isPairedAlongHeight && s.pointee.depth.input == 1 && s.pointee.depth.output == 1
+    && s.pointee.width.window == 2
+    && s.pointee.width.stride == 2 && s.pointee.widthsAreWhole
   let outputPlane = s.pointee.depth.output &* sliceStep
-  for r in row..<row &+ rows {
+  var r = row &- 1
+  while counted(r) < row &+ rows {
+    r = r &+ 1
     let (sample, d, h) = splitRow(r, s.pointee.depth.input, s.pointee.height.input)
+    if isPaired && h & 1 == 0 && h &+ 1 < s.pointee.height.input && r &+ 1 < row &+ rows {
+      // Two rows under one row of windows.
+      if h / 2 < outputHeight {
+        let first = (sample &* outputHeight &+ h / 2) &* outputColumns
+        gatherSquares(s, operands, dx, first, h, r, channel, channels, V.self, Step.self)
+        r = r &+ 1
+        continue
+      }
+    }
     let depth = s.pointee.depth.covers[d]
     let height = s.pointee.height.covers[h]
     let firstRow = (Int(depth.first) &* outputHeight &+ Int(height.first)) &* outputColumns
@@ -231,6 +246,87 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
         c = c &+ V.lanes
       }
     }
+  }
+}
+
+/// Two rows of the input that lie under one row of windows two by two, whose first element is number `first`: what each
+/// window reads is read once.
+@inline(__always)
+private func gatherSquares<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
+  _ first: Int, _ h: Int, _ row: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  let columns = s.pointee.width.output
+  let width = s.pointee.width.input
+  let below = width &* pixel
+  let inSample = h / 2 &* columns
+  var w = 0
+  while w < columns {
+    let place = h &* width &+ 2 &* w
+    let places = (
+      indexBits(place, V.self), indexBits(place &+ 1, V.self), indexBits(place &+ width, V.self),
+      indexBits(place &+ width &+ 1, V.self)
+    )
+    var i = (first &+ w) &* pixel &+ channel
+    var to = (row &* width &+ 2 &* w) &* pixel &+ channel
+    var left = channels
+    while left > 0 {
+      let window = inSample &+ w
+      if left >= V.lanes {
+        let a = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.0)
+        let b = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.1)
+        let c = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.2)
+        let d = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.3)
+        send(s, operands, dx, to, V.lanes, whole: true, a, Step.self)
+        send(s, operands, dx, to &+ pixel, V.lanes, whole: true, b, Step.self)
+        send(s, operands, dx, to &+ below, V.lanes, whole: true, c, Step.self)
+        send(s, operands, dx, to &+ below &+ pixel, V.lanes, whole: true, d, Step.self)
+      } else {
+        let a = Step.term(s, operands, i, left, whole: false, pixel: window, places.0)
+        let b = Step.term(s, operands, i, left, whole: false, pixel: window, places.1)
+        let c = Step.term(s, operands, i, left, whole: false, pixel: window, places.2)
+        let d = Step.term(s, operands, i, left, whole: false, pixel: window, places.3)
+        send(s, operands, dx, to, left, whole: false, a, Step.self)
+        send(s, operands, dx, to &+ pixel, left, whole: false, b, Step.self)
+        send(s, operands, dx, to &+ below, left, whole: false, c, Step.self)
+        send(s, operands, dx, to &+ below &+ pixel, left, whole: false, d, Step.self)
+      }
+      i = i &+ V.lanes
+      to = to &+ V.lanes
+      left = left &- V.lanes
+    }
+    w = counted(w)
+  }
+  // Columns that no window covers.
+  w = 2 &* columns
+  while w < width {
+    let to = (row &* width &+ w) &* pixel
+    var c = channel
+    while c < channel &+ channels {
+      let count = min(V.lanes, channel &+ channels &- c)
+      send(s, operands, dx, to &+ c, count, whole: false, V.zero, Step.self)
+      send(s, operands, dx, to &+ below &+ c, count, whole: false, V.zero, Step.self)
+      c = c &+ V.lanes
+    }
+    w = counted(w)
+  }
+}
+
+/// A finished sum to dx.
+@inline(__always)
+func send<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
+  _ i: Int, _ count: Int, whole: Bool, _ sum: V, _: Step.Type
+) {
+  if whole {
+    var result = Step.finish(s, operands, i, V.lanes, whole: true, sum)
+    if s.pointee.accumulates { result = V.load(dx + i) + result }
+    result.store(dx + i)
+  } else {
+    var result = Step.finish(s, operands, i, count, whole: false, sum)
+    if s.pointee.accumulates { result = V.load(dx + i, first: count) + result }
+    result.store(dx + i, first: count)
   }
 }
 

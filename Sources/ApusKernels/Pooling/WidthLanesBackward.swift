@@ -120,7 +120,7 @@ func gatherPlanes<V: KernelVector, Step: GatherStep>(
       } else {
         sum = V.load(from + w)
       }
-      put(s, operands, dx, to &+ w, whole ? V.lanes : width &- w, whole: whole, sum, Step.self)
+      send(s, operands, dx, to &+ w, whole ? V.lanes : width &- w, whole: whole, sum, Step.self)
       w = counted(w &+ V.lanes &- 1)
     }
   }
@@ -145,23 +145,6 @@ private func sumRows<V: KernelVector, Step: GatherStep>(
       over = counted(over)
     }
     slice = counted(slice)
-  }
-}
-
-/// A finished sum to dx.
-@inline(__always)
-private func put<V: KernelVector, Step: GatherStep>(
-  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
-  _ i: Int, _ count: Int, whole: Bool, _ sum: V, _: Step.Type
-) {
-  if whole {
-    var result = Step.finish(s, operands, i, V.lanes, whole: true, sum)
-    if s.pointee.accumulates { result = V.load(dx + i) + result }
-    result.store(dx + i)
-  } else {
-    var result = Step.finish(s, operands, i, count, whole: false, sum)
-    if s.pointee.accumulates { result = V.load(dx + i, first: count) + result }
-    result.store(dx + i, first: count)
   }
 }
 
@@ -202,22 +185,22 @@ private func gatherPairs<V: KernelVector, Step: GatherStep>(
       let i = to &+ 2 &* w
       if count == V.lanes {
         sumPairs(s, operands, base, cover, w, V.lanes, whole: true, at, below, two, &a, &b, &c, &d, Step.self)
-        put(s, operands, dx, i, V.lanes, whole: true, V.interleavedLow(a, b), Step.self)
-        put(s, operands, dx, i &+ V.lanes, V.lanes, whole: true, V.interleavedHigh(a, b), Step.self)
+        send(s, operands, dx, i, V.lanes, whole: true, V.interleavedLow(a, b), Step.self)
+        send(s, operands, dx, i &+ V.lanes, V.lanes, whole: true, V.interleavedHigh(a, b), Step.self)
         if two {
-          put(s, operands, dx, i &+ width, V.lanes, whole: true, V.interleavedLow(c, d), Step.self)
-          put(s, operands, dx, i &+ width &+ V.lanes, V.lanes, whole: true, V.interleavedHigh(c, d), Step.self)
+          send(s, operands, dx, i &+ width, V.lanes, whole: true, V.interleavedLow(c, d), Step.self)
+          send(s, operands, dx, i &+ width &+ V.lanes, V.lanes, whole: true, V.interleavedHigh(c, d), Step.self)
         }
       } else {
         sumPairs(s, operands, base, cover, w, count, whole: false, at, below, two, &a, &b, &c, &d, Step.self)
         let low = min(V.lanes, 2 &* count)
         let high = 2 &* count &- low
-        put(s, operands, dx, i, low, whole: false, V.interleavedLow(a, b), Step.self)
-        if high > 0 { put(s, operands, dx, i &+ low, high, whole: false, V.interleavedHigh(a, b), Step.self) }
+        send(s, operands, dx, i, low, whole: false, V.interleavedLow(a, b), Step.self)
+        if high > 0 { send(s, operands, dx, i &+ low, high, whole: false, V.interleavedHigh(a, b), Step.self) }
         if two {
-          put(s, operands, dx, i &+ width, low, whole: false, V.interleavedLow(c, d), Step.self)
+          send(s, operands, dx, i &+ width, low, whole: false, V.interleavedLow(c, d), Step.self)
           if high > 0 {
-            put(s, operands, dx, i &+ width &+ low, high, whole: false, V.interleavedHigh(c, d), Step.self)
+            send(s, operands, dx, i &+ width &+ low, high, whole: false, V.interleavedHigh(c, d), Step.self)
           }
         }
       }
@@ -226,8 +209,8 @@ private func gatherPairs<V: KernelVector, Step: GatherStep>(
     // Columns that no window covers.
     w = 2 &* columns
     while w < width {
-      put(s, operands, dx, to &+ w, min(V.lanes, width &- w), whole: false, V.zero, Step.self)
-      if two { put(s, operands, dx, to &+ width &+ w, min(V.lanes, width &- w), whole: false, V.zero, Step.self) }
+      send(s, operands, dx, to &+ w, min(V.lanes, width &- w), whole: false, V.zero, Step.self)
+      if two { send(s, operands, dx, to &+ width &+ w, min(V.lanes, width &- w), whole: false, V.zero, Step.self) }
       w = counted(w &+ V.lanes &- 1)
     }
     r = counted(two ? r &+ 1 : r)

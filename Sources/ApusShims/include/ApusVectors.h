@@ -201,10 +201,14 @@ APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 
   APUS_INLINE V apus_odd_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_ODD_##N); }                         \
   APUS_INLINE V apus_interleave_low_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_ZIP_LOW_##N); }          \
   APUS_INLINE V apus_interleave_high_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_ZIP_HIGH_##N); }        \
+  static __attribute__((noinline, unused)) void apus_raise_##S(V *x, double p) {                                       \
+    union { V v; T x[N]; } u = {.v = *x};                                                                              \
+    for (int i = 0; i < N; i++) u.x[i] = (T)__builtin_pow(__builtin_fabs((double)u.x[i]), p);                          \
+    *x = u.v;                                                                                                          \
+  }                                                                                                                    \
   APUS_INLINE V apus_power_##S(V x, double p) {                                                                        \
-    union { V v; T x[N]; } u = {.v = x};                                                                               \
-    _Pragma("clang loop unroll(disable)") for (int i = 0; i < N; i++) u.x[i] = (T)__builtin_pow(__builtin_fabs((double)u.x[i]), p); \
-    return u.v;                                                                                                        \
+    apus_raise_##S(&x, p);                                                                                             \
+    return x;                                                                                                          \
   }                                                                                                                    \
   APUS_INLINE void apus_store_indices_##S(void *p, ptrdiff_t first, ptrdiff_t count, int wide, V v) {                  \
     if ((wide ? sizeof(int64_t) : sizeof(int32_t)) == sizeof(T)) {                                                     \
