@@ -130,7 +130,7 @@ extension PoolingShape {
     let outputRow = width.output + width.input + width.padBefore + 2 * width.window + 2 * lanes
     pitch = ((isForward ? inputRow : outputRow) + 2 * lanes + 15) / 16 * 16
     if !isForward {
-      scratchRows = operation == .maximum ? width.window + 2 : 2
+      scratchRows = operation != .maximum ? 2 : gathersAlongWidth ? width.window + 2 : 0
     } else if withIndices {
       scratchRows = findsIndicesAlongWidth ? (widthsAreWhole ? 1 : depth.window * height.window + 1) : 0
     } else {

@@ -101,6 +101,18 @@ struct BrokenPooling: Sendable, CustomStringConvertible {
     }
   }
 
+  /// A window far larger than the input, most of it padding: its size in elements does not fit 63 bits.
+  @Test(arguments: PoolingKind.allCases) func windowsOfPadding(_ kind: PoolingKind) throws {
+    let context = try ExecutionContext()
+    var window = SpatialWindow(rank: 3, input: Extents(2, 2, 1), window: Extents(repeating: 1 << 30))
+    window.padBefore = Extents(repeating: 1 << 29)
+    window.padAfter = Extents(repeating: 1 << 29)
+    let d = PoolingDescriptor(dataType: .float64, kind: kind, batch: 1, channels: 1, window: window)
+    let plan = try PoolingPlan(d, context: context)
+    #expect(plan.flops > 1e20 && plan.scratchBytes(context: context) >= 0)
+    _ = try PoolingPlan(d, direction: .backwardData, context: context).scratchBytes(context: context)
+  }
+
   @Test func runsThatAreRefused() throws {
     let context = try ExecutionContext()
     var d = PoolingDescriptor(

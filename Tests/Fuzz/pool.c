@@ -150,8 +150,12 @@ static void run_plan(const apus_context *context, const apus_pool_desc *d, int32
   MUST(info.flops >= 0 && info.bytes >= 0 && info.scratch_bytes >= 0);
   int64_t xs = elements(d, d->input), ys = elements(d, output), element = (int64_t)element_size(d->dtype);
   int64_t index = d->index_type == APUS_INT64 ? 8 : 4;
-  double taps = 1;
-  for (int32_t i = 0; i < d->spatial_rank; i++) taps *= d->adaptive ? (double)d->input[i] / (double)output[i] + 2 : (double)d->window[i];
+  /* Elements of a window, and windows over an element, at most. */
+  double taps = 1, over = 1;
+  for (int32_t i = 0; i < d->spatial_rank; i++) {
+    taps *= d->adaptive ? (double)d->input[i] / (double)output[i] + 2 : (double)d->window[i];
+    over *= d->adaptive ? (double)output[i] / (double)d->input[i] + 2 : (double)d->window[i];
+  }
   if (xs * 8 > MOST || ys * 8 > MOST || info.scratch_bytes > MOST || taps * (double)ys > 3e6) return;
   if (d->kind == APUS_POOL_LP && d->norm != 1 && d->norm != 2) return;
 
@@ -201,7 +205,7 @@ static void run_plan(const apus_context *context, const apus_pool_desc *d, int32
     MUST(status == APUS_OK || (unpools && status == APUS_ERROR_INVALID_ARGUMENT && apus_last_error()[0]));
   } else {
     MUST(status == APUS_OK);
-    double terms = taps * 4 + 16;
+    double terms = (taps + over) * 4 + 16;
     if (direction == APUS_FORWARD && xs > 0) {
       MUST(pool_mistakes(d, "y", p[1], plain_y, ys, terms, d->kind == APUS_POOL_MAX) == 0);
       for (int64_t i = 0; a.indices && i < ys; i++) MUST(get_index(p[2], d->index_type, i) == plain_indices[i]);

@@ -88,7 +88,8 @@ public struct PoolProblem: Problem, Equatable {
   /// One for each element of each window.
   public var flops: Double {
     let (x, y) = counts
-    let window = descriptor.adaptiveOutput == nil ? Double(descriptor.window.window.product) : 1
+    let taps = descriptor.window.window
+    let window = descriptor.adaptiveOutput == nil ? Double(taps.depth) * Double(taps.height) * Double(taps.width) : 1
     return max(Double(y) * window, Double(x))
   }
 

@@ -51,7 +51,8 @@ public final class PoolingPlan: @unchecked Sendable {
 
   /// Operations of one run: one for each element of each window.
   public var flops: Double {
-    let window = descriptor.adaptiveOutput == nil ? Double(descriptor.window.window.product) : 0
+    let taps = descriptor.window.window
+    let window = descriptor.adaptiveOutput == nil ? Double(taps.depth) * Double(taps.height) * Double(taps.width) : 0
     switch direction {
     case .forward, .backwardData: return max(Double(outputCount) * window, Double(inputCount))
     case .unpool, .unpoolBackward: return 0

@@ -89,7 +89,7 @@ final class PoolingTables {
     self.shape = shape
     if shape.operation == .average && !isEmpty {
       if divisors.allSatisfy({ counts in counts.allSatisfy { $0 == counts[0] } }) {
-        self.shape.factor = 1 / Double(divisors[0][0] * divisors[1][0] * divisors[2][0])
+        self.shape.factor = 1 / (Double(divisors[0][0]) * Double(divisors[1][0]) * Double(divisors[2][0]))
       } else {
         let factors = try Memory.allocate(bytes: output.product * descriptor.dataType.size)
         factorMemory = factors
@@ -99,9 +99,9 @@ final class PoolingTables {
           for h in divisors[1] {
             for w in divisors[2] {
               if descriptor.dataType == .float32 {
-                factors.storeBytes(of: 1 / Float(d * h * w), toByteOffset: place * 4, as: Float.self)
+                factors.storeBytes(of: 1 / Float(Double(d) * Double(h) * Double(w)), toByteOffset: place * 4, as: Float.self)
               } else {
-                factors.storeBytes(of: 1 / Double(d * h * w), toByteOffset: place * 8, as: Double.self)
+                factors.storeBytes(of: 1 / (Double(d) * Double(h) * Double(w)), toByteOffset: place * 8, as: Double.self)
               }
               place += 1
             }

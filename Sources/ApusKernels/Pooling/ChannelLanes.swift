@@ -41,7 +41,7 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
   let windows = s.pointee.width.windows
   let outputRows = s.pointee.depth.output &* s.pointee.height.output
   let taps = s.pointee.width.window
-  if (taps == 2 || taps == 3) && s.pointee.width.dilation == 1 && s.pointee.width.stride > 0 {
+  if Step.isCommon && (taps == 2 || taps == 3) && s.pointee.width.dilation == 1 && s.pointee.width.stride > 0 {
     return sweepChannels(s, x, y, row, rows, channel, channels, V.self, Step.self)
   }
   for r in row..<row &+ rows {

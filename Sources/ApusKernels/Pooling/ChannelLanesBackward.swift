@@ -7,6 +7,8 @@ import ApusKernelInterface
 protocol GatherStep {
   /// Whether it depends on which element that is.
   static var isPerTap: Bool { get }
+  /// Whether it is worth kernels of its own beside the general ones.
+  static var isCommon: Bool { get }
   /// Whether it is the gradient times one factor.
   static var isUniform: Bool { get }
   /// Of window elements `i ..< i + count`, of which the first is number `window` of its plane, for the input positions
@@ -29,6 +31,7 @@ protocol GatherStep {
 
 extension GatherStep {
   @inline(__always) static var isPerTap: Bool { false }
+  @inline(__always) static var isCommon: Bool { true }
   @inline(__always) static var isUniform: Bool { false }
   @inline(__always) static func term<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
@@ -95,6 +98,7 @@ enum WeightedAverageGather: GatherStep {
 }
 
 enum NormGather: GatherStep {
+  @inline(__always) static var isCommon: Bool { false }
   @inline(__always) static func term<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
     _: Int, _: V
@@ -137,7 +141,7 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
   let outputHeight = s.pointee.height.output
   let sliceStep = outputHeight &* outputColumns
   let isPaired =
-    s.pointee.isPairedAlongHeight && s.pointee.depth.input == 1 && s.pointee.depth.output == 1
+    Step.isCommon && s.pointee.isPairedAlongHeight && s.pointee.depth.input == 1 && s.pointee.depth.output == 1
     && s.pointee.width.window == 2
     && s.pointee.width.stride == 2 && s.pointee.widthsAreWhole
   let outputPlane = s.pointee.depth.output &* sliceStep

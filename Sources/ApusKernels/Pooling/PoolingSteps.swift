@@ -5,6 +5,8 @@ import ApusShims
 
 /// Forward: how a window's elements become one.
 protocol PoolingStep {
+  /// Whether it is worth kernels of its own beside the general ones.
+  static var isCommon: Bool { get }
   /// Of a window without elements.
   static func start<V: KernelVector>(_: V.Type) -> V
   static func combine<V: KernelVector>(_ sum: V, _ x: V, _ norm: Double) -> V
@@ -15,6 +17,7 @@ protocol PoolingStep {
 }
 
 enum MaximumStep: PoolingStep {
+  @inline(__always) static var isCommon: Bool { true }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V(repeating: -V.Scalar.infinity) }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _: Double) -> V { V.maximumOrNaN(sum, x) }
   @inline(__always) static func join<V: KernelVector>(_ a: V, _ b: V) -> V { V.maximumOrNaN(a, b) }
@@ -22,6 +25,7 @@ enum MaximumStep: PoolingStep {
 }
 
 enum AverageStep: PoolingStep {
+  @inline(__always) static var isCommon: Bool { true }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V.zero }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _: Double) -> V { sum + x }
   @inline(__always) static func join<V: KernelVector>(_ a: V, _ b: V) -> V { a + b }
@@ -29,6 +33,7 @@ enum AverageStep: PoolingStep {
 }
 
 enum NormStep: PoolingStep {
+  @inline(__always) static var isCommon: Bool { false }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V.zero }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _ p: Double) -> V {
     if p == 2 { return V.multiplyAdd(sum, x, x) }

@@ -15,7 +15,7 @@ func poolPlanes<V: KernelVector, Step: PoolingStep>(
   let y = yBase.assumingMemoryBound(to: Scalar.self)
   let scratch = scratchBase.assumingMemoryBound(to: Scalar.self)
   if s.pointee.isGlobal { return poolWholePlanes(s, x, y, row, rows, scratch, V.self, Step.self) }
-  if s.pointee.width.window == 2 && s.pointee.width.stride == 2 && s.pointee.widthsAreWhole
+  if Step.isCommon && s.pointee.width.window == 2 && s.pointee.width.stride == 2 && s.pointee.widthsAreWhole
     && s.pointee.width.dilation == 1 && s.pointee.factors == nil
   {
     return poolPairs(s, x, y, row, rows, V.self, Step.self)

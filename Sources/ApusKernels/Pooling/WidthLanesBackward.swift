@@ -29,7 +29,7 @@ func gatherPlanes<V: KernelVector, Step: GatherStep>(
   if Step.isUniform && s.pointee.isGlobal { return spreadPlanes(s, operands, row, rows, dx, V.self) }
   let taps = s.pointee.width.window
   let stride = s.pointee.width.stride
-  if stride == 2 && taps == 2 && s.pointee.widthsAreWhole {
+  if Step.isCommon && stride == 2 && taps == 2 && s.pointee.widthsAreWhole {
     return gatherPairs(s, operands, row, rows, dx, V.self, Step.self)
   }
   let pitch = s.pointee.pitch
