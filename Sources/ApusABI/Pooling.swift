@@ -101,7 +101,8 @@ public func apus_pool_desc_set_padding(_ desc: UnsafeMutablePointer<apus_pool_de
     let given = try require(UnsafePointer(desc), "desc") { $0.struct_size }.pointee
     let rank = try requireRank(given.spatial_rank)
     if padding != APUS_PADDING_VALID && padding != APUS_PADDING_SAME {
-      throw .invalid("padding", padding, "it must be one of: VALID = \(APUS_PADDING_VALID), SAME = \(APUS_PADDING_SAME)")
+      throw .invalid(
+        "padding", padding, "it must be one of: VALID = \(APUS_PADDING_VALID), SAME = \(APUS_PADDING_SAME)")
     }
     var window = try window(given, rank)
     window.padBefore = Extents(repeating: 0)

@@ -98,10 +98,11 @@ final class PoolingTables {
         for d in divisors[0] {
           for h in divisors[1] {
             for w in divisors[2] {
+              let divisor = Double(d) * Double(h) * Double(w)
               if descriptor.dataType == .float32 {
-                factors.storeBytes(of: 1 / Float(Double(d) * Double(h) * Double(w)), toByteOffset: place * 4, as: Float.self)
+                factors.storeBytes(of: 1 / Float(divisor), toByteOffset: place * 4, as: Float.self)
               } else {
-                factors.storeBytes(of: 1 / (Double(d) * Double(h) * Double(w)), toByteOffset: place * 8, as: Double.self)
+                factors.storeBytes(of: 1 / divisor, toByteOffset: place * 8, as: Double.self)
               }
               place += 1
             }
