@@ -180,15 +180,7 @@ public func apus_gemm_plan_describe(
   _ plan: OpaquePointer?, _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
 ) -> apus_status {
   status { () throws(ApusError) in
-    var description = try GemmPlan.from(plan).description
-    if text == nil && capacity > 0 { throw .invalid("text", "NULL", "it must have room for \(capacity) bytes") }
-    description.withUTF8 { utf8 in
-      needed?.pointee = utf8.count + 1
-      guard let text, capacity > 0 else { return }
-      let count = min(utf8.count, capacity - 1)
-      for i in 0..<count { text[i] = CChar(bitPattern: utf8[i]) }
-      text[count] = 0
-    }
+    try describe(GemmPlan.from(plan).description, text, capacity, needed)
   }
 }
 

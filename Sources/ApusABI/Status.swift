@@ -47,3 +47,18 @@ public func apus_version() -> Int32 { APUS_VERSION_MAJOR * 1_000_000 + APUS_VERS
 func staticText(_ text: StaticString) -> UnsafePointer<CChar> {
   UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
 }
+
+/// A text of any length into a caller's buffer, cut to its capacity, with a closing zero.
+func describe(
+  _ description: String, _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
+) throws(ApusError) {
+  if text == nil && capacity > 0 { throw .invalid("text", "NULL", "it must have room for \(capacity) bytes") }
+  var description = description
+  description.withUTF8 { utf8 in
+    needed?.pointee = utf8.count + 1
+    guard let text, capacity > 0 else { return }
+    let count = min(utf8.count, capacity - 1)
+    for i in 0..<count { text[i] = CChar(bitPattern: utf8[i]) }
+    text[count] = 0
+  }
+}

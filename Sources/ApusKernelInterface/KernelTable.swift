@@ -4,6 +4,10 @@
   public var gemm32: GemmKernels
   /// GEMM in float64.
   public var gemm64: GemmKernels
+  /// Convolution in float32.
+  public var convolution32: ConvolutionKernels
+  /// Convolution in float64.
+  public var convolution64: ConvolutionKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
   /// The yardstick in float32.
@@ -13,11 +17,13 @@
 
   /// A whole table; the names are the fields'.
   @inlinable public init(
-    gemm32: GemmKernels, gemm64: GemmKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
-    limits64: LimitKernels
+    gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
+    vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
+    self.convolution32 = convolution32
+    self.convolution64 = convolution64
     self.vectorMath = vectorMath
     self.limits32 = limits32
     self.limits64 = limits64

@@ -3,6 +3,6 @@ import ApusKernelInterface
 /// All kernels of the set that this folder is compiled for.
 func makeKernelTable() -> KernelTable {
   KernelTable(
-    gemm32: makeGemmKernelsF32(), gemm64: makeGemmKernelsF64(), vectorMath: makeVectorMathKernels(),
-    limits32: makeLimitKernelsF32(), limits64: makeLimitKernelsF64())
+    gemm32: makeGemmKernelsF32(), gemm64: makeGemmKernelsF64(), convolution32: makeConvolutionKernelsF32(),
+    convolution64: makeConvolutionKernelsF64(), vectorMath: makeVectorMathKernels(), limits32: makeLimitKernelsF32(), limits64: makeLimitKernelsF64())
 }
