@@ -20,12 +20,16 @@ final class DirectWeightGradient: WeightGradientMethod {
   let samplesPerBand: Int
   /// Weights whose sources are neighbours: taps of the width x channels, or channels alone. `runs` of them make a kernel.
   let runLength: Int
+  /// `runLength` by register tiles.
+  let rowTiles: BalancedSplit
   let runOffsets: [Int]
   let gemm: GemmKernels
   let size: Int
 
   /// x that the tiles of a band read again for every panel: half of a second-level cache of 1 MB.
   private static let bandBytes = 512 << 10
+  /// Panels of dy that stay in the second-level cache beside x.
+  private static let dyBytes = 128 << 10
   /// A chain of fewer steps waits for its sums to be stored.
   private static let chainSteps = 512
 
@@ -87,7 +91,7 @@ final class DirectWeightGradient: WeightGradientMethod {
     samplesPerBand = max(1, together)
     let columns = reach(pass.width, pixels)
     band =
-      copies ? SourceBand(slices: slices, rows: rows(lines), columns: columns, channels: cin, rowStep: rowStep) : nil
+      copies ? SourceBand(slices: slices, rows: rows(lines), columns: columns, channels: cin, pixelPitch: cin, rowStep: rowStep) : nil
     let pixelPitch = copies ? cin : x.channels
     let rowPitch = copies ? band!.rowPitch : xExtents.width * x.channels
     let slicePitch = copies ? band!.slicePitch : xExtents.height * xExtents.width * x.channels
@@ -103,6 +107,7 @@ final class DirectWeightGradient: WeightGradientMethod {
       }
     }
     runOffsets = runs
+    rowTiles = BalancedSplit(runLength, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
   }
 
   var details: String {
@@ -222,40 +227,36 @@ final class DirectWeightGradient: WeightGradientMethod {
       aPixel = x.channels
     }
     let pixels = part.pixels.count
-    for panel in panelRange {
-      let dyChannel = group * panels.resultChannels + panel * panels.columns
-      let columns = panels.width(panel)
-      let bBase: UnsafeRawPointer
-      let bPixel: Int
-      let bLine: Int
-      let bSample: Int
+    let blocks = part.samples.count * part.lines.count
+    for sample in 0..<part.samples.count {
+      for line in 0..<part.lines.count { aTable[sample * part.lines.count + line] = sample * aSample + line * aLine }
+    }
+    // Panels that share a tile's rows of x while those are near: as many as keep dy in the second-level cache.
+    let together = dy.isChannelsLast ? max(1, Self.dyBytes / (blocks * pixels * panels.columns * size)) : 1
+    var panel = panelRange.lowerBound
+    while panel < panelRange.upperBound {
+      let end = min(panel + together, panelRange.upperBound)
+      let first = group * panels.resultChannels + panel * panels.columns
+      var tile = GemmTileShape(
+        aRowStride: 1, aStepStride: pass.width.stride * aPixel, bStepStride: dy.channels, cRowStride: panels.columns,
+        k: pixels, rows: 0, columns: panels.width(panel), bIsPadded: false, accumulate: accumulate)
+      var bLine = dy.extents.width * dy.channels
+      var bSample = dy.sampleElements
+      var bBase = task.dy
       if dy.isChannelsLast {
-        bBase = task.dy + dy.offset(
-          part.samples.lowerBound, part.depth, part.lines.lowerBound, part.pixels.lowerBound, channel: dyChannel) * size
-        bPixel = dy.channels
-        bLine = dy.extents.width * dy.channels
-        bSample = dy.sampleElements
+        bBase += dy.offset(
+          part.samples.lowerBound, part.depth, part.lines.lowerBound, part.pixels.lowerBound, channel: first) * size
       } else {
         bBase = UnsafeRawPointer(turned)
-        bPixel = columns
-        bLine = pixels * bPixel
+        tile.bStepStride = tile.columns
+        tile.bIsPadded = true
+        bLine = pixels * tile.columns
         bSample = part.lines.count * bLine
-        turn(task.dy, part, dyChannel, columns, turned)
+        turn(task.dy, part, first, tile.columns, turned)
       }
-      var blocks = 0
       for sample in 0..<part.samples.count {
-        for line in 0..<part.lines.count {
-          aTable[blocks] = sample * aSample + line * aLine
-          bTable[blocks] = sample * bSample + line * bLine
-          blocks += 1
-        }
+        for line in 0..<part.lines.count { bTable[sample * part.lines.count + line] = sample * bSample + line * bLine }
       }
-      let weights =
-        task.weights + (group * panels.panelsPerGroup + panel) * panels.panelElements * size
-      let rowTiles = BalancedSplit(runLength, atMost: columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
-      var tile = GemmTileShape(
-        aRowStride: 1, aStepStride: pass.width.stride * aPixel, bStepStride: bPixel, cRowStride: panels.columns,
-        k: pixels, rows: 0, columns: columns, bIsPadded: !dy.isChannelsLast, accumulate: accumulate)
       tile.blocks = blocks
       tile.aOffsets = UnsafePointer(aTable)
       tile.bOffsets = UnsafePointer(bTable)
@@ -263,11 +264,17 @@ final class DirectWeightGradient: WeightGradientMethod {
         for i in 0..<rowTiles.count {
           tile.rows = rowTiles.length(i)
           let row = rowTiles.start(i)
-          gemm.tile(
-            &tile, aBase + (runOffsets[run] + row) * size, bBase,
-            weights + (run * runLength + row) * panels.columns * size)
+          let a = aBase + (runOffsets[run] + row) * size
+          for p in panel..<end {
+            tile.columns = panels.width(p)
+            gemm.tile(
+              &tile, a, bBase + (p - panel) * panels.columns * size,
+              task.weights + ((group * panels.panelsPerGroup + p) * panels.panelElements
+                + (run * runLength + row) * panels.columns) * size)
+          }
         }
       }
+      panel = end
     }
   }
 
@@ -283,8 +290,7 @@ final class DirectWeightGradient: WeightGradientMethod {
         let count = isRun ? pixels * part.lines.count : pixels
         let from =
           source + dy.offset(sample, part.depth, part.lines.lowerBound + line, part.pixels.lowerBound, channel: channel) * size
-        var all = BalancedSplit(columns, atMost: columns)
-        gemm.packA(from, &all, columns, count, dy.planeStride, 1, to)
+        gemm.turn(from, columns, count, dy.planeStride, to, columns)
         to += count * columns * size
       }
     }
