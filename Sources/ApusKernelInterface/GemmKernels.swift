@@ -66,6 +66,8 @@
   public var bias: UnsafeRawPointer?
   /// Whether the bias has one number for each row rather than for each column.
   public var biasIsByRow = false
+  /// Where the bias is by row, elements from one row's number to the next one's; 0: all rows share one.
+  public var biasRowStride = 1
   /// The element added to the first of the block, or nil; columns are contiguous.
   public var residual: UnsafeRawPointer?
   /// Elements from one row of the residual to the next.
