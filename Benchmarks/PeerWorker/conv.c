@@ -60,8 +60,12 @@ const char *conv_setup(const request *r, const apus_context *context, workload *
     desc.stride[i] = stride;
     desc.pad_before[i] = desc.pad_after[i] = pad;
   }
-  if (layout && !strcmp(layout, "nchw")) desc.x_layout = desc.y_layout = APUS_LAYOUT_NCHW;
   desc.flags = APUS_CONV_PACKED_WEIGHTS;
+  // Where the layout is ours to choose, planes for what runs along them.
+  int32_t first = 0, count = 0;
+  apus_conv_algorithms(context, &desc, direction, &first, 1, &count);
+  if (layout && (!strcmp(layout, "nchw") || (!strcmp(layout, "any") && first == APUS_CONV_PLANES)))
+    desc.x_layout = desc.y_layout = APUS_LAYOUT_NCHW;
   conv_state *s = calloc(1, sizeof *s);
   if (!s) return "memory";
   s->context = context;

@@ -25,11 +25,15 @@
   public var accumulate: Bool
   /// The chains go on from the result.
   public var continues: Bool
+  /// Rows of the source, counted from where it begins, that are not padding: others are passed over.
+  public var firstRow: Int
+  public var endRow: Int
 
   /// Every field as given.
   @inlinable public init(
     channels: Int, planeStride: Int, rowStride: Int, widthTaps: Int, heightTaps: Int, resultChannels: Int,
-    resultPlaneStride: Int, resultRowStride: Int, rows: Int, columns: Int, accumulate: Bool, continues: Bool
+    resultPlaneStride: Int, resultRowStride: Int, rows: Int, columns: Int, accumulate: Bool, continues: Bool,
+    firstRow: Int, endRow: Int
   ) {
     self.channels = channels
     self.planeStride = planeStride
@@ -43,6 +47,8 @@
     self.columns = columns
     self.accumulate = accumulate
     self.continues = continues
+    self.firstRow = firstRow
+    self.endRow = endRow
   }
 }
 

@@ -89,7 +89,8 @@ final class PlanesConvolution: GatherMethod {
     columnStep = all.first?.width.step ?? 1
     let vectors = 2 * gemm.lanes
     let budget = Self.bandBytes / size
-    let most = max(planes.wideRows[0], planes.narrowRows[0])
+    // Rows that a tile of the most channels computes at a time.
+    let most = (columns > gemm.lanes ? planes.wideRows : planes.narrowRows)[min(Self.together, result.channels) - 1]
     // Whole rows, unless even a tile's would not fit.
     var pixels = columns
     if (most + reach.rows) * (pixels + reach.columns) * source.channels > budget {
@@ -97,7 +98,7 @@ final class PlanesConvolution: GatherMethod {
     }
     pixelsPerPart = max(1, pixels)
     let fitting = budget / ((pixelsPerPart + reach.columns) * source.channels) - reach.rows
-    linesPerPart = max(1, min(rows, max(most, fitting)))
+    linesPerPart = max(1, min(rows, max(most, fitting / most * most)))
   }
 
   var details: String { "\(linesPerPart) rows by \(pixelsPerPart) columns" + (passes.count > 1 ? ", \(passes.count) passes" : "") }
@@ -161,7 +162,8 @@ final class PlanesConvolution: GatherMethod {
     ((columnStep * result.channels * linesPerPart * pixelsPerPart + 2 * gemm.lanes) * size).roundedUp(to: 64)
   }
   private var turnedBytes: Int {
-    ((columnStep * result.channels * pixelsPerPart + gemm.lanes) * size).roundedUp(to: 64)
+    let lines = columnStep == 1 && rowStep == 1 ? linesPerPart : 1
+    return ((lines * columnStep * result.channels * pixelsPerPart + gemm.lanes) * size).roundedUp(to: 64)
   }
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) { (bandBytes + blockBytes + turnedBytes, 0) }
 
@@ -174,15 +176,16 @@ final class PlanesConvolution: GatherMethod {
     let pixelSplit = BalancedSplit(columns, atMost: pixelsPerPart)
     if threads > 1 {
       let wanted = (4 * threads).dividedRoundingUp(by: max(1, samples * pixelSplit.count))
-      lines = max(min(lines, 2 * planes.narrowRows[0]), min(lines, rows / wanted))
+      let step = (columns > gemm.lanes ? planes.wideRows : planes.narrowRows)[min(Self.together, result.channels) - 1]
+      lines = min(lines, max(2 * step, (rows / wanted).roundedUp(to: step)))
     }
-    let lineSplit = BalancedSplit(rows, atMost: lines)
+    let lineParts = rows.dividedRoundingUp(by: lines)
     let slotBytes = scratchBytes(threads: threads).slot
-    try context.parallel(parts: samples * lineSplit.count * pixelSplit.count, slots: threads) { slot, part in
+    try context.parallel(parts: samples * lineParts * pixelSplit.count, slots: threads) { slot, part in
       let (rest, pixel) = part.quotientAndRemainder(dividingBy: pixelSplit.count)
-      let (sample, line) = rest.quotientAndRemainder(dividingBy: lineSplit.count)
+      let (sample, line) = rest.quotientAndRemainder(dividingBy: lineParts)
       runPart(
-        task, sample, lineSplit.start(line)..<lineSplit.start(line + 1),
+        task, sample, line * lines..<min((line + 1) * lines, rows),
         pixelSplit.start(pixel)..<pixelSplit.start(pixel + 1), scratch + slot * slotBytes)
     }
   }
@@ -206,12 +209,12 @@ final class PlanesConvolution: GatherMethod {
         if storesDirectly {
           let to = task.result + result.offset(sample, 0, row, pixels.lowerBound, channel: 0) * size
           tiles(
-            pass, a, weights, count, columns, to, result.extents.product, rowStep * result.extents.width,
+            pass, a, weights, count, columns, lines.lowerBound, to, result.extents.product, rowStep * result.extents.width,
             accumulate: task.output.isAccumulate)
         } else {
           let plane = lines.count * pixels.count
           tiles(
-            pass, a, weights, count, columns, block + pass.width.start * result.channels * plane * size, plane,
+            pass, a, weights, count, columns, lines.lowerBound, block + pass.width.start * result.channels * plane * size, plane,
             pixels.count, accumulate: false)
         }
       }
@@ -276,7 +279,7 @@ final class PlanesConvolution: GatherMethod {
   /// One pass's tiles over `rows` x `columns` positions into planes.
   private func tiles(
     _ pass: PlanePass, _ source: UnsafeRawPointer, _ weights: UnsafeRawPointer, _ rows: Int, _ columns: Int,
-    _ to: UnsafeMutableRawPointer, _ planeStride: Int, _ rowStride: Int, accumulate: Bool
+    _ firstRow: Int, _ to: UnsafeMutableRawPointer, _ planeStride: Int, _ rowStride: Int, accumulate: Bool
   ) {
     // A pass without taps, and pieces of the height after the first, start from what is there.
     if pass.order.isEmpty {
@@ -287,7 +290,7 @@ final class PlanesConvolution: GatherMethod {
     var shape = PlaneTileShape(
       channels: self.source.channels, planeStride: planePitch, rowStride: bandColumns, widthTaps: pass.width.taps,
       heightTaps: 0, resultChannels: 0, resultPlaneStride: planeStride, resultRowStride: rowStride, rows: 0,
-      columns: 0, accumulate: false, continues: false)
+      columns: 0, accumulate: false, continues: false, firstRow: 0, endRow: 0)
     let vectors = 2 * gemm.lanes
     for first in Swift.stride(from: 0, to: result.channels, by: Self.together) {
       shape.resultChannels = min(Self.together, result.channels - first)
@@ -304,6 +307,10 @@ final class PlanesConvolution: GatherMethod {
           var row = 0
           while row < rows {
             shape.rows = min(step, rows - row)
+            // Rows that are padding are passed over.
+            let top = firstRow + row + firstTap + pass.height.offset
+            shape.firstRow = max(0, -top)
+            shape.endRow = max(0, self.source.extents.height - top)
             planes.tile(
               &shape, source + ((row + firstTap) * bandColumns + column) * size, w,
               to + (first * planeStride + row * rowStride + column) * size)
@@ -350,7 +357,9 @@ final class PlanesConvolution: GatherMethod {
       return
     }
     let turned = block + blockBytes
-    for line in 0..<count {
+    let isRun = !result.isChannelsFirst && rowStep == 1 && columnStep == 1 && pixels.count == width
+    let together = isRun ? count : 1
+    for line in 0..<(isRun ? 1 : count) {
       let from = block + line * pixels.count * size
       if result.isChannelsFirst {
         for k in 0..<result.channels {
@@ -363,14 +372,16 @@ final class PlanesConvolution: GatherMethod {
         }
       } else {
         // Remainder by remainder, channel by channel: a pixel's neighbours.
-        gemm.turn(from, columnStep * result.channels, pixels.count, plane, turned, columnStep * result.channels)
+        gemm.turn(
+          from, columnStep * result.channels, together * pixels.count, plane, turned, columnStep * result.channels)
         let first = result.offset(sample, 0, row + line * rowStep, firstColumn, channel: 0)
         output.residual = task.output.residual.map { $0 + first * size }
         output.residualRowStride = result.channels
         output.biasIsByRow = false
         let isList = output.bias == nil
         gemm.finish(
-          turned, result.channels, isList ? 1 : columns, isList ? columns * result.channels : result.channels,
+          turned, result.channels, isList ? 1 : together * columns,
+          isList ? together * columns * result.channels : result.channels,
           task.result + first * size, result.channels, &output)
       }
     }

@@ -25,6 +25,8 @@ func planeTile<let NK: Int, let R: Int, let NV: Int, let F: Int, V: KernelVector
   }
   let rowStride = t.pointee.rowStride
   let widthTaps = t.pointee.widthTaps
+  let firstRow = t.pointee.firstRow
+  let endRow = t.pointee.endRow
   var w = weights
   var plane = source
   var left = t.pointee.channels
@@ -32,7 +34,7 @@ func planeTile<let NK: Int, let R: Int, let NV: Int, let F: Int, V: KernelVector
     var x = plane
     var taps = widthTaps
     while taps > 0 {
-      for h in 0..<R + F - 1 {
+      for h in 0..<R + F - 1 where h >= firstRow && h < endRow {
         var row = InlineArray<NV, V>(repeating: V.zero)
         for j in 0..<NV { row[j] = V.load(x + (h &* rowStride &+ j &* V.lanes)) }
         for i in 0..<R where h - i >= 0 && h - i < F {
