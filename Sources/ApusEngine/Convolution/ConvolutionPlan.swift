@@ -42,8 +42,9 @@ public final class ConvolutionPlan: Sendable {
     self.sides = sides
     instructionSet = context.instructionSet
     outputSize = try descriptor.outputSize()
-    method = Self.makeMethod(
-      algorithm, sides, direction.onSides(isTransposed: descriptor.isTransposed), table, size: size)
+    method = try Self.makeMethod(
+      algorithm, sides, direction.onSides(isTransposed: descriptor.isTransposed), descriptor,
+      isForward: direction == .forward, context)
     bias =
       direction == .backwardWeights && descriptor.hasBias
       ? BiasGradient(
