@@ -60,6 +60,9 @@ public final class TestMemory {
 
   deinit { munmap(mapping, mapped) }
 
+  /// Every byte of the buffer. With 0xff each number is NaN.
+  func fill(_ byte: UInt8) { memset(base, Int32(byte), count) }
+
   /// A copy, placed elsewhere.
   func copy(_ placement: Placement) -> TestMemory {
     let other = TestMemory(bytes: count, placement)
