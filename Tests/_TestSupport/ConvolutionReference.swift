@@ -53,42 +53,46 @@ struct ConvolutionReference {
     smallPositions = small.product
     taps = d.window.window.product
     isExact = d.dataType == .float32
-    var toBig: [Int] = []
-    var toSmall: [Int] = []
-    toBig.reserveCapacity(smallPositions * taps)
-    toSmall.reserveCapacity(bigPositions * taps)
-    for position in Self.positions(small) {
-      for tap in Self.positions(d.window.window) {
-        var at = position
-        for i in 0..<3 { at[i] = position[i] * d.window.stride[i] - d.window.padBefore[i] + tap[i] * d.window.dilation[i] }
-        toBig.append(Self.index(at, big) ?? -1)
-      }
+    let w = d.window
+    towardsBig = Self.table(small, w.window, big) { i, position, tap in
+      position * w.stride[i] - w.padBefore[i] + tap * w.dilation[i]
     }
-    for position in Self.positions(big) {
-      for tap in Self.positions(d.window.window) {
-        var at = position
-        var isMet = true
-        for i in 0..<3 {
-          let way = position[i] + d.window.padBefore[i] - tap[i] * d.window.dilation[i]
-          isMet = isMet && way % d.window.stride[i] == 0
-          at[i] = way / d.window.stride[i]
+    towardsSmall = Self.table(big, w.window, small) { i, position, tap in
+      let way = position + w.padBefore[i] - tap * w.dilation[i]
+      return way % w.stride[i] == 0 ? way / w.stride[i] : nil
+    }
+  }
+
+  /// For each position and tap where it leads: `way` of each dimension together, -1 outside, -2 where one is nil.
+  private static func table(
+    _ positions: Extents, _ taps: Extents, _ there: Extents, _ way: (Int, Int, Int) -> Int?
+  ) -> [Int] {
+    let ways = (0..<3).map { i in
+      (0..<positions[i]).map { position in
+        (0..<taps[i]).map { tap in
+          guard let at = way(i, position, tap) else { return -2 }
+          return at < 0 || at >= there[i] ? -1 : at
         }
-        toSmall.append(isMet ? Self.index(at, small) ?? -1 : -2)
       }
     }
-    towardsBig = toBig
-    towardsSmall = toSmall
-  }
-
-  static func positions(_ extents: Extents) -> [Extents] {
-    (0..<extents.depth).flatMap { d in
-      (0..<extents.height).flatMap { h in (0..<extents.width).map { Extents(d, h, $0) } }
+    let (height, width) = (there.height, there.width)
+    var table: [Int] = []
+    table.reserveCapacity(positions.product * taps.product)
+    for depths in ways[0] {
+      for heights in ways[1] {
+        for widths in ways[2] {
+          for d in depths {
+            for h in heights {
+              for w in widths {
+                let worst = min(d, h, w)
+                table.append(worst < 0 ? worst : (d * height + h) * width + w)
+              }
+            }
+          }
+        }
+      }
     }
-  }
-
-  private static func index(_ at: Extents, _ extents: Extents) -> Int? {
-    for i in 0..<3 where at[i] < 0 || at[i] >= extents[i] { return nil }
-    return (at.depth * extents.height + at.height) * extents.width + at.width
+    return table
   }
 
   /// The small side from the big one: what a plain convolution does forward.
