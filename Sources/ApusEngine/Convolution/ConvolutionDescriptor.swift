@@ -71,17 +71,8 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
       }
       return try window.outputSize(windowName: name)
     }
-    // Every rule but the kernel's span, which a transposed convolution's input need not contain.
-    var rules = window
-    for i in window.dimensions { rules.input[i] = max(window.input[i], min(window.span[i], 1 << 40)) }
-    rules.rounding = .floor
-    if (1...3).contains(window.rank) {
-      for i in window.dimensions where !(1...Int(Int32.max)).contains(window.input[i]) {
-        throw .invalid("input[\(i - window.dimensions.lowerBound)]", window.input[i], "it must be 1 to \(Int32.max)")
-      }
-    }
-    for i in 0..<3 { rules.input[i] = min(rules.input[i], Int(Int32.max)) }
-    _ = try rules.outputSize(windowName: name)
+    // The input of a transposed convolution need not contain the kernel.
+    try window.checkNumbers(windowName: name)
     var output = Extents(repeating: 1)
     for i in window.dimensions {
       let index = i - window.dimensions.lowerBound
