@@ -77,5 +77,8 @@ public final class TestMemory {
       && pages[(start + count)...].allSatisfy { $0 == Self.pattern }
   }
 
+  /// Whether all bytes are those of another buffer.
+  public func isEqual(to other: TestMemory) -> Bool { hasSameBytes(other) }
+
   func hasSameBytes(_ other: TestMemory) -> Bool { count == other.count && memcmp(base, other.base, count) == 0 }
 }
