@@ -75,15 +75,19 @@
 
 /// Patches: for each pixel of some lines, the runs of the source that its taps read, one after the other.
 @frozen public struct PatchShape {
-  /// Number of lines, and of pixels in each.
+  /// Number of lines.
   public var lines: Int
+  /// Pixels in each line.
   public var pixels: Int
-  /// From one line of the source to the next, and from one pixel to the next, in elements.
+  /// From one line of the source to the next, in elements.
   public var lineStride: Int
+  /// From one pixel of the source to the next, in elements.
   public var pixelStride: Int
-  /// Runs of a pixel, each `length` elements from `offsets[run]` on.
+  /// Runs of a pixel.
   public var runs: Int
+  /// Elements of a run.
   public var length: Int
+  /// Where each run begins, counted from its pixel.
   public var offsets: UnsafePointer<Int>
 
   /// Every field as given.

@@ -22,7 +22,8 @@
   /// A whole table; the names are the fields'.
   @inlinable public init(
     gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
-    planes32: PlaneKernels, planes64: PlaneKernels, vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
+    planes32: PlaneKernels, planes64: PlaneKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
+    limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64

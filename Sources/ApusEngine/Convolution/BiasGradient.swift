@@ -22,7 +22,8 @@ struct BiasGradient: Sendable {
     let split = BalancedSplit(dy.channels, atMost: Self.channelsPerPart)
     try context.parallel(parts: split.count, slots: threads) { slot, part in
       sum(
-        source, split.start(part)..<split.start(part + 1), result, accumulate, scratch + slot * scratchBytes().roundedUp(to: 64))
+        source, split.start(part)..<split.start(part + 1), result, accumulate,
+        scratch + slot * scratchBytes().roundedUp(to: 64))
     }
   }
 
@@ -45,9 +46,11 @@ struct BiasGradient: Sendable {
     for sample in 0..<(dy.isChannelsLast ? min(samples, 1) : samples) {
       for block in 0..<blocks.count {
         var arguments = MatrixVectorArguments(
-          matrix: source + (sample * dy.sampleElements + blocks.start(block) * dy.pixelStride
-            + channels.lowerBound * dy.planeStride) * size,
-          matrixStride: dy.isChannelsLast ? dy.channels : dy.planeStride, vector: ones, vectorStride: 1, result: scratch,
+          matrix: source
+            + (sample * dy.sampleElements + blocks.start(block) * dy.pixelStride
+              + channels.lowerBound * dy.planeStride) * size,
+          matrixStride: dy.isChannelsLast ? dy.channels : dy.planeStride, vector: ones, vectorStride: 1,
+          result: scratch,
           rows: count, k: blocks.length(block))
         if dy.isChannelsLast { gemm.update(&arguments) } else { gemm.dots(&arguments) }
         var output = GemmOutput()

@@ -80,7 +80,8 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
       let index = i - window.dimensions.lowerBound
       if outputPadding[i] < 0 || outputPadding[i] >= window.stride[i] {
         throw .invalid(
-          "output_padding[\(index)]", outputPadding[i], "it must be at least 0 and less than the stride \(window.stride[i])")
+          "output_padding[\(index)]", outputPadding[i],
+          "it must be at least 0 and less than the stride \(window.stride[i])")
       }
       output[i] =
         (window.input[i] - 1) * window.stride[i] + window.span[i] - window.padBefore[i] - window.padAfter[i]
@@ -147,7 +148,8 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
     }
     if window.window.product > Self.mostTaps {
       throw ApusError(
-        .unsupported, "kernel has \(window.window.product) taps, but a plan keeps a table of them and takes at most \(Self.mostTaps)")
+        .unsupported,
+        "kernel has \(window.window.product) taps, but a plan keeps a table of them and takes at most \(Self.mostTaps)")
     }
   }
 

@@ -16,6 +16,12 @@ extension ConvolutionPlan {
       let channels = direction == .gatherSmall ? sides.k : sides.c
       list.insert(.planes, at: channels <= 6 ? 0 : list.count)
     }
+    if direction == .weights && PlanesWeightGradient.canDo(sides) {
+      // As many rows of a register tile as a row of taps has channels, and as many columns as there are filters.
+      let run = sides.cPerGroup * sides.window.window.width
+      let isNarrow = run <= 8 && sides.k <= 8 || run < 16 && sides.k <= 64 && sides.yLayout == .channelsFirst
+      list.insert(.planes, at: isNarrow && sides.output.width >= gemm.lanes ? 0 : list.count)
+    }
     if direction != .weights && PointwiseConvolution.canDo(sides) {
       // Small images leave the columns of the product's tiles idle.
       list.insert(.pointwise, at: sides.output.product >= 256 ? 0 : list.count)
@@ -39,6 +45,7 @@ extension ConvolutionPlan {
     return switch (algorithm, direction) {
     case (.planes, .gatherSmall): PlanesConvolution(sides, backward: false, gemm, planes, size: size)
     case (.planes, .gatherBig): PlanesConvolution(sides, backward: true, gemm, planes, size: size)
+    case (.planes, .weights): PlanesWeightGradient(sides, gemm, planes, size: size)
     case (_, .weights): DirectWeightGradient(sides, gemm, convolution, size: size)
     case (_, .gatherSmall):
       DirectConvolution(sides, backward: false, usesPatches: algorithm == .implicitGemm, gemm, convolution, size: size)

@@ -153,7 +153,8 @@ extension ConvolutionPlan {
       output.slope = descriptor.slope
     }
     try method.run(
-      GatherTask(source: source, weights: run.panels ?? UnsafeRawPointer(scratch), result: result, output: output), rest,
+      GatherTask(source: source, weights: run.panels ?? UnsafeRawPointer(scratch), result: result, output: output),
+      rest,
       threads: threads, context)
   }
 

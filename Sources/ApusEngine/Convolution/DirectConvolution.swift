@@ -113,7 +113,8 @@ final class DirectConvolution: GatherMethod {
     // Neighbouring pixels of a tile that lie this far apart share a set of the first-level cache.
     let isAliased = (stride.width * (source.isChannelsLast ? source.channels : cin) * size) % Self.aliasing == 0
     let copies =
-      usesPatches || isAliased || !source.isChannelsLast || passes.contains { pass in (0..<3).contains { pass[$0].touchesPadding } }
+      usesPatches || isAliased || !source.isChannelsLast
+      || passes.contains { pass in (0..<3).contains { pass[$0].touchesPadding } }
     func columns(_ pixels: Int) -> Int { (pixels - 1) * stride.width + widthReach }
     func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : (lines - 1) * stride.height + heightReach }
     let isPitched = copies && (stride.width * cin * size) % (Self.aliasing / 4) == 0
@@ -172,7 +173,8 @@ final class DirectConvolution: GatherMethod {
   }
 
   var details: String {
-    let reading = band == nil ? "in place" : usesPatches ? "patches of \(linesPerPart) rows" : "\(linesPerPart) padded rows"
+    let reading =
+      band == nil ? "in place" : usesPatches ? "patches of \(linesPerPart) rows" : "\(linesPerPart) padded rows"
     return "\(reading), tile \(panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)x\(panels.columns)"
       + (passes.count > 1 ? ", \(passes.count) passes" : "")
   }
@@ -195,7 +197,8 @@ final class DirectConvolution: GatherMethod {
   }
   private var patchBytes: Int {
     if !usesPatches { return 0 }
-    return ((patches.lines * patches.pixels * panels.taps * panels.sourceChannels + gemm.lanes) * size).roundedUp(to: 64)
+    return ((patches.lines * patches.pixels * panels.taps * panels.sourceChannels + gemm.lanes) * size).roundedUp(
+      to: 64)
   }
   private var tileBytes: Int {
     (max(gemm.tileRows, gemm.narrowTileRows) * gemm.tileColumns * size).roundedUp(to: 64)
@@ -300,15 +303,18 @@ final class DirectConvolution: GatherMethod {
         piece.pixels = pixel..<min(pixel + pixels, part.pixels.upperBound)
         layOut(
           piece,
-          base + ((line - part.lines.lowerBound) * bandStrides.line + (pixel - part.pixels.lowerBound) * bandStrides.pixel)
-            * size, scratch + bandBytes)
+          base
+            + ((line - part.lines.lowerBound) * bandStrides.line + (pixel - part.pixels.lowerBound) * bandStrides.pixel)
+              * size,
+          scratch + bandBytes)
         runPanels(task, piece, UnsafeRawPointer(scratch + bandBytes), scratch)
       }
     }
   }
 
   /// All panels of a part, whose first pixel's lowest source position is at `base`.
-  private func runPanels(_ task: GatherTask, _ part: Part, _ base: UnsafeRawPointer, _ scratch: UnsafeMutableRawPointer) {
+  private func runPanels(_ task: GatherTask, _ part: Part, _ base: UnsafeRawPointer, _ scratch: UnsafeMutableRawPointer)
+  {
     for panel in part.panels {
       let weights =
         task.weights + (part.group * panels.panelsPerGroup + panel) * panels.panelElements * size
@@ -435,8 +441,10 @@ final class DirectConvolution: GatherMethod {
             var shape = shape(
               part, pass, lines: lines.count, pixels: pixels.count, columns: width, cRow: widthStep * panels.columns,
               cLine: heightStep * columns.count * panels.columns)
-            let a = base + ((line - part.lines.lowerBound) * shape.aLineStride
-              + (pixel - part.pixels.lowerBound) * shape.tile.aRowStride) * size
+            let a =
+              base
+              + ((line - part.lines.lowerBound) * shape.aLineStride
+                + (pixel - part.pixels.lowerBound) * shape.tile.aRowStride) * size
             convolution.lines(
               &shape, a, weights + pass.panelOffset * size,
               block + (pass.pass.height.start * columns.count + pass.pass.width.start) * panels.columns * size)

@@ -73,7 +73,9 @@ final class DirectWeightGradient: WeightGradientMethod {
     func isAliased(_ elements: Int) -> Bool { elements * size % 1024 == 0 }
     let isPitched = copies && cin >= 8 * gemm.tileRows && isAliased(pass.width.stride * cin)
     let pitch = isPitched ? cin + gemm.lanes : cin
-    packsX = !copies && pass.taps == 1 && pass.width.stride * x.channels * size >= 1024 && sides.kPerGroup >= 256 && sides.kPerGroup <= 2 * cin
+    packsX =
+      !copies && pass.taps == 1 && pass.width.stride * x.channels * size >= 1024 && sides.kPerGroup >= 256
+      && sides.kPerGroup <= 2 * cin
     func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : reach(pass.height, lines) }
     let slices = reach(pass.depth, 1)
     let budget = Self.bandBytes / size
@@ -94,7 +96,9 @@ final class DirectWeightGradient: WeightGradientMethod {
     pixelsPerBand = pixels
     var together = 1
     if lines == pass.height.positions && pixels == pass.width.positions && pass.depth.positions == 1 {
-      while together < samples && together * lines * pixels < Self.chainSteps && (together + 1) * elements(lines) <= budget {
+      while together < samples && together * lines * pixels < Self.chainSteps
+        && (together + 1) * elements(lines) <= budget
+      {
         together += 1
       }
       together = BalancedSplit(samples, atMost: together).longest
@@ -102,7 +106,9 @@ final class DirectWeightGradient: WeightGradientMethod {
     samplesPerBand = max(1, together)
     let columns = reach(pass.width, pixels)
     band =
-      copies ? SourceBand(slices: slices, rows: rows(lines), columns: columns, channels: cin, pixelPitch: pitch, rowStep: rowStep)  : nil
+      copies
+      ? SourceBand(
+        slices: slices, rows: rows(lines), columns: columns, channels: cin, pixelPitch: pitch, rowStep: rowStep) : nil
     let pixelPitch = copies ? pitch : x.channels
     let rowPitch = copies ? band!.rowPitch : xExtents.width * x.channels
     let slicePitch = copies ? band!.slicePitch : xExtents.height * xExtents.width * x.channels
@@ -113,7 +119,8 @@ final class DirectWeightGradient: WeightGradientMethod {
       for h in 0..<pass.height.taps {
         for w in 0..<(merges ? 1 : pass.width.taps) {
           runs.append(
-            d * pass.depth.tapStep * slicePitch + h * pass.height.tapStep * rowPitch + w * pass.width.tapStep * pixelPitch)
+            d * pass.depth.tapStep * slicePitch + h * pass.height.tapStep * rowPitch + w * pass.width.tapStep
+              * pixelPitch)
         }
       }
     }
@@ -123,7 +130,8 @@ final class DirectWeightGradient: WeightGradientMethod {
   }
 
   var details: String {
-    (band == nil ? "x in place" : "\(linesPerBand) padded rows") + (packsX ? ", packed by tiles" : "") + (copiesDy ? ", dy by panels" : "")
+    (band == nil ? "x in place" : "\(linesPerBand) padded rows") + (packsX ? ", packed by tiles" : "")
+      + (copiesDy ? ", dy by panels" : "")
       + ", chains of \(samplesPerBand * linesPerBand * pixelsPerBand), tile "
       + "\(panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)x\(panels.columns)"
   }
@@ -161,7 +169,8 @@ final class DirectWeightGradient: WeightGradientMethod {
   ) throws(ApusError) {
     // Each part goes through all pixels, so there are no more than threads can take.
     let panelGroups = groups >= threads ? 1 : min(panels.panelsPerGroup, threads)
-    let runGroups = groups * panelGroups >= threads ? 1 : min(runOffsets.count, threads.dividedRoundingUp(by: groups * panelGroups))
+    let runGroups =
+      groups * panelGroups >= threads ? 1 : min(runOffsets.count, threads.dividedRoundingUp(by: groups * panelGroups))
     let panelSplit = BalancedSplit(
       panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
     let runSplit = BalancedSplit(runOffsets.count, atMost: runOffsets.count.dividedRoundingUp(by: runGroups))
@@ -170,7 +179,8 @@ final class DirectWeightGradient: WeightGradientMethod {
       let (rest, run) = part.quotientAndRemainder(dividingBy: runSplit.count)
       let (group, panel) = rest.quotientAndRemainder(dividingBy: panelSplit.count)
       runPart(
-        task, group, panelSplit.start(panel)..<panelSplit.start(panel + 1), runSplit.start(run)..<runSplit.start(run + 1),
+        task, group, panelSplit.start(panel)..<panelSplit.start(panel + 1),
+        runSplit.start(run)..<runSplit.start(run + 1),
         scratch + slot * slotBytes)
     }
   }
@@ -261,8 +271,9 @@ final class DirectWeightGradient: WeightGradientMethod {
       var bSample = dy.sampleElements
       var bBase = task.dy
       if !copiesDy {
-        bBase += dy.offset(
-          part.samples.lowerBound, part.depth, part.lines.lowerBound, part.pixels.lowerBound, channel: first) * size
+        bBase +=
+          dy.offset(
+            part.samples.lowerBound, part.depth, part.lines.lowerBound, part.pixels.lowerBound, channel: first) * size
       } else {
         bBase = UnsafeRawPointer(turned)
         tile.bStepStride = tile.columns
@@ -292,8 +303,9 @@ final class DirectWeightGradient: WeightGradientMethod {
             tile.columns = panels.width(p)
             gemm.tile(
               &tile, a, bBase + (p - panel) * panels.columns * size,
-              task.weights + ((group * panels.panelsPerGroup + p) * panels.panelElements
-                + (run * runLength + row) * panels.columns) * size)
+              task.weights
+                + ((group * panels.panelsPerGroup + p) * panels.panelElements
+                  + (run * runLength + row) * panels.columns) * size)
           }
         }
       }
@@ -328,7 +340,8 @@ final class DirectWeightGradient: WeightGradientMethod {
       for line in isRun ? 0..<1 : 0..<part.lines.count {
         let count = isRun ? pixels * part.lines.count : pixels
         let from =
-          source + dy.offset(sample, part.depth, part.lines.lowerBound + line, part.pixels.lowerBound, channel: channel) * size
+          source + dy.offset(sample, part.depth, part.lines.lowerBound + line, part.pixels.lowerBound, channel: channel)
+          * size
         if dy.isChannelsLast {
           gemm.packA(from, &tile, columns, count, 1, dy.channels, to)
         } else {

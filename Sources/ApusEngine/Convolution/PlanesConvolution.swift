@@ -101,7 +101,9 @@ final class PlanesConvolution: GatherMethod {
     linesPerPart = max(1, min(rows, max(most, fitting / most * most)))
   }
 
-  var details: String { "\(linesPerPart) rows by \(pixelsPerPart) columns" + (passes.count > 1 ? ", \(passes.count) passes" : "") }
+  var details: String {
+    "\(linesPerPart) rows by \(pixelsPerPart) columns" + (passes.count > 1 ? ", \(passes.count) passes" : "")
+  }
 
   // MARK: Weights
 
@@ -153,10 +155,12 @@ final class PlanesConvolution: GatherMethod {
   // MARK: Scratch
 
   /// Rows of the band: those of a part, what its last tile computes beyond, and what the taps reach.
-  private var bandRows: Int { linesPerPart + max(planes.wideRows[0], planes.narrowRows[0]) + reach.rows }
-  private var bandColumns: Int { pixelsPerPart + reach.columns }
-  private var planePitch: Int { bandRows * bandColumns + 2 * gemm.lanes }
-  private var bandBytes: Int { ((source.channels * planePitch + 2 * gemm.lanes) * size).roundedUp(to: 64) }
+  private var band: PlaneBand {
+    PlaneBand(
+      channels: source.channels, rows: linesPerPart + max(planes.wideRows[0], planes.narrowRows[0]) + reach.rows,
+      columns: pixelsPerPart + reach.columns, lanes: gemm.lanes)
+  }
+  private var bandBytes: Int { (band.elements * size).roundedUp(to: 64) }
   /// `[column remainder][channel][row][column]`
   private var blockBytes: Int {
     ((columnStep * result.channels * linesPerPart * pixelsPerPart + 2 * gemm.lanes) * size).roundedUp(to: 64)
@@ -193,7 +197,10 @@ final class PlanesConvolution: GatherMethod {
   private func runPart(
     _ task: GatherTask, _ sample: Int, _ lines: Range<Int>, _ pixels: Range<Int>, _ scratch: UnsafeMutableRawPointer
   ) {
-    fill(task.source, sample, lines, pixels, scratch)
+    band.fill(
+      scratch, from: task.source, source, sample: sample, top: lines.lowerBound + low.row,
+      rowCount: lines.count + reach.rows,
+      left: pixels.lowerBound + low.column, columnCount: pixels.count + reach.columns, gemm, planes, size: size)
     let block = scratch + bandBytes
     let storesDirectly =
       result.isChannelsFirst && columnStep == 1 && (task.output.isOverwrite || task.output.isAccumulate)
@@ -204,75 +211,23 @@ final class PlanesConvolution: GatherMethod {
       for pass in passes where pass.height.start == remainder {
         let columns = min(pixels.upperBound, pass.width.positions) - pixels.lowerBound
         if columns <= 0 { continue }
-        let a = scratch + ((pass.height.offset - low.row) * bandColumns + pass.width.offset - low.column) * size
+        let a = scratch + ((pass.height.offset - low.row) * band.columns + pass.width.offset - low.column) * size
         let weights = task.weights + pass.offset * size
         if storesDirectly {
           let to = task.result + result.offset(sample, 0, row, pixels.lowerBound, channel: 0) * size
           tiles(
-            pass, a, weights, count, columns, lines.lowerBound, to, result.extents.product, rowStep * result.extents.width,
+            pass, a, weights, count, columns, lines.lowerBound, to, result.extents.product,
+            rowStep * result.extents.width,
             accumulate: task.output.isAccumulate)
         } else {
           let plane = lines.count * pixels.count
           tiles(
-            pass, a, weights, count, columns, lines.lowerBound, block + pass.width.start * result.channels * plane * size, plane,
+            pass, a, weights, count, columns, lines.lowerBound,
+            block + pass.width.start * result.channels * plane * size, plane,
             pixels.count, accumulate: false)
         }
       }
       if !storesDirectly { finish(task, sample, row, count, lines.count, pixels, block) }
-    }
-  }
-
-  /// The source's rows and columns of a part as planes with their padding.
-  private func fill(
-    _ source: UnsafeRawPointer, _ sample: Int, _ lines: Range<Int>, _ pixels: Range<Int>, _ band: UnsafeMutableRawPointer
-  ) {
-    let tensor = self.source
-    let top = lines.lowerBound + low.row
-    let start = pixels.lowerBound + low.column
-    let rowCount = lines.count + reach.rows
-    let columnCount = pixels.count + reach.columns
-    let left = min(max(0, -start), columnCount)
-    let right = min(max(0, start + columnCount - tensor.extents.width), columnCount - left)
-    let inside = max(0, top)..<max(max(0, top), min(top + rowCount, tensor.extents.height))
-    let above = min(rowCount, inside.lowerBound - top)
-    var shape = PadRowsShape(
-      rows: 0, columns: 0, sourceStride: 0, resultStride: bandColumns, left: columnCount, right: 0)
-    for channel in 0..<tensor.channels {
-      let plane = band + channel * planePitch * size
-      if above > 0 {
-        shape.rows = above
-        planes.padRows(&shape, source, plane)
-      }
-      if !tensor.isChannelsFirst { continue }
-      var rows = PadRowsShape(
-        rows: inside.count, columns: columnCount - left - right, sourceStride: tensor.extents.width,
-        resultStride: bandColumns, left: left, right: right)
-      planes.padRows(
-        &rows, source + tensor.offset(sample, 0, inside.lowerBound, start + left, channel: channel) * size,
-        plane + above * bandColumns * size)
-    }
-    if !tensor.isChannelsFirst {
-      for row in 0..<inside.count {
-        let to = band + (above + row) * bandColumns * size
-        gemm.turn(
-          source + tensor.offset(sample, 0, inside.lowerBound + row, start + left, channel: 0) * size,
-          columnCount - left - right, tensor.channels, tensor.channels, to + left * size, planePitch)
-        if left + right > 0 {
-          for channel in 0..<tensor.channels {
-            let line = to + channel * planePitch * size
-            line.initializeMemory(as: UInt8.self, repeating: 0, count: left * size)
-            (line + (columnCount - right) * size).initializeMemory(as: UInt8.self, repeating: 0, count: right * size)
-          }
-        }
-      }
-    }
-    let below = rowCount - above - inside.count
-    if below > 0 {
-      shape.rows = below
-      for channel in 0..<tensor.channels {
-        planes.padRows(
-          &shape, source, band + (channel * planePitch + (above + inside.count) * bandColumns) * size)
-      }
     }
   }
 
@@ -288,7 +243,7 @@ final class PlanesConvolution: GatherMethod {
     }
     var w = weights
     var shape = PlaneTileShape(
-      channels: self.source.channels, planeStride: planePitch, rowStride: bandColumns, widthTaps: pass.width.taps,
+      channels: self.source.channels, planeStride: band.planePitch, rowStride: band.columns, widthTaps: pass.width.taps,
       heightTaps: 0, resultChannels: 0, resultPlaneStride: planeStride, resultRowStride: rowStride, rows: 0,
       columns: 0, accumulate: false, continues: false, firstRow: 0, endRow: 0)
     let vectors = 2 * gemm.lanes
@@ -312,7 +267,7 @@ final class PlanesConvolution: GatherMethod {
             shape.firstRow = max(0, -top)
             shape.endRow = max(0, self.source.extents.height - top)
             planes.tile(
-              &shape, source + ((row + firstTap) * bandColumns + column) * size, w,
+              &shape, source + ((row + firstTap) * band.columns + column) * size, w,
               to + (first * planeStride + row * rowStride + column) * size)
             row += step
           }

@@ -1,7 +1,10 @@
 /// Depth, height and width; a problem of fewer spatial dimensions has 1 (a padding: 0) in the first ones.
 public struct Extents: Sendable, Equatable {
+  /// The first of three spatial dimensions.
   public var depth: Int
+  /// The second last spatial dimension.
   public var height: Int
+  /// The last spatial dimension.
   public var width: Int
 
   /// All three.

@@ -19,7 +19,8 @@ func packTaps<V: KernelVector>(
       while done < length {
         let count = min(V.lanes, length &- done)
         V.transpose(
-          source + (row &* shape.pointee.rowStride &+ done), shape.pointee.rowStride, rows: rows, columns: count, turned,
+          source + (row &* shape.pointee.rowStride &+ done), shape.pointee.rowStride, rows: rows, columns: count,
+          turned,
           V.lanes)
         for j in 0..<count {
           let to = shape.pointee.tapOffsets[tap] &+ channel &* shape.pointee.channelStride &+ row
