@@ -17,14 +17,14 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
         """)
   }
 
-  @OptionGroup var problems: ProblemOptions
+  @OptionGroup var problems: ProblemOptions<F>
   @Option(help: "Numbers of threads, separated by commas; 'all' for every CPU. Default: 1 and all.")
   var threads: String?
   @Option(help: "Apus's instruction set. Default: the best one, or APUS_ISA.")
   var isa: String?
   @Option(help: "Apus's threading back end where there is more than one thread: dispatch, openmp. Default: dispatch.")
   var backend: String?
-  @Option(help: "Another library, as NAME=PATH[:SYMBOL]; in SYMBOL, ? stands for the type's letter. May be repeated.")
+  @Option(help: "Another library, as \(F.libraryGrammar). May be repeated.")
   var library: [String] = []
   @Option(help: "Measuring time of a library at a problem, all rounds together.")
   var seconds = 0.5
@@ -34,7 +34,7 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
 
   func run() throws {
     Interrupt.install()
-    let problems = try problems.read(F.self)
+    let problems = try problems.read()
     guard (1...1000).contains(rounds) else { throw fail("--rounds \(rounds): it must be 1 to 1000") }
     let limits = Limits()
     let comparison = Comparison(try settings(), limits: limits)
@@ -58,13 +58,10 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
     let chosen = try Choice.backends(backend)
     if (sets?.count ?? 1) > 1 { throw fail("--isa \(isa ?? ""): a comparison has one instruction set") }
     if (chosen?.count ?? 1) > 1 { throw fail("--backend \(backend ?? ""): a comparison has one back end") }
-    let symbol = F.peers.first?.symbol ?? ""
     do {
       return Comparison.Settings(
         libraries: try F.peers
-          + library.map { text throws(ProblemError) in
-            try PeerLibrary.parse(text, standard: symbol)
-          },
+          + library.map { text throws(ProblemError) in try F.library(text) },
         context: try Choice.context(sets?.first, chosen?.first, nil), threads: try Choice.threadCounts(threads),
         seconds: try checked(seconds: seconds), rounds: rounds, checks: problems.check)
     } catch let error as ProblemError {
@@ -83,12 +80,13 @@ struct WorkerFamilyCommand<F: Family>: ParsableCommand {
   @Option var path: [String] = []
   @Option var symbol = ""
   @Option var versionSymbol = ""
+  @Option var manner = ""
 
   func run() throws {
     if !path.isEmpty {
       let library = PeerLibrary(
         name: "", paths: path, symbol: symbol, versionSymbol: versionSymbol.isEmpty ? nil : versionSymbol,
-        howToInstall: "")
+        manner: manner, howToInstall: "")
       return Worker.serve(F.self, .peer(library))
     }
     let context = try Choice.context(

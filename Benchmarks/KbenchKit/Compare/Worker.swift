@@ -24,8 +24,9 @@ public enum Worker {
     case .peer(let library):
       do {
         let loaded = try library.load()
+        let version = try F.version(loaded)
         prepare = { try $0.makePeerCase(loaded) }
-        say("ready \(loaded.version)")
+        say("ready \(version)")
       } catch {
         say("missing \(error)")
         return
@@ -38,7 +39,7 @@ public enum Worker {
         switch words.first {
         case "setup" where words.count == 3:
           current = nil
-          let work = try prepare(F.problem(words[1], type: .float32))
+          let work = try prepare(F.problem(words[1], defaults: ProblemDefaults()))
           try work.run()
           let check = words[2] == "check" ? try work.check() : CheckResult(worst: 0, checked: 0, total: 0)
           current = work

@@ -11,8 +11,59 @@ public protocol Family {
   static var presets: [Preset] { get }
   /// Libraries that do the same.
   static var peers: [PeerLibrary] { get }
-  /// Reads a problem string; `type` is meant where it names none.
-  static func problem(_ text: String, type: ElementType) throws(ProblemError) -> any Problem
+  /// What a problem may compute, the default first; empty where there is no choice. So are the next two.
+  static var directions: [String] { get }
+  /// Orders of the tensors in memory.
+  static var layouts: [String] { get }
+  /// Algorithms that a problem may ask for.
+  static var algorithms: [String] { get }
+  /// Whether `--batch` says something.
+  static var hasBatch: Bool { get }
+  /// Reads a problem string; `defaults` are meant where it names none.
+  static func problem(_ text: String, defaults: ProblemDefaults) throws(ProblemError) -> any Problem
+  /// What `--library` takes, for --help.
+  static var libraryGrammar: String { get }
+  /// Reads what `--library` takes.
+  static func library(_ text: String) throws(ProblemError) -> PeerLibrary
+  /// What a library that was loaded says of itself. Throws where the family cannot use it.
+  static func version(_ library: LoadedLibrary) throws(PeerError) -> String
+}
+
+extension Family {
+  /// No choice.
+  public static var directions: [String] { [] }
+  /// No choice.
+  public static var layouts: [String] { [] }
+  /// No choice.
+  public static var algorithms: [String] { [] }
+  /// No.
+  public static var hasBatch: Bool { false }
+  /// A path and a function.
+  public static var libraryGrammar: String { "NAME=PATH[:SYMBOL]; in SYMBOL, ? stands for the type's letter" }
+  /// A path and a function.
+  public static func library(_ text: String) throws(ProblemError) -> PeerLibrary {
+    try PeerLibrary.parse(text, standard: peers.first?.symbol ?? "")
+  }
+  /// What its version function returns.
+  public static func version(_ library: LoadedLibrary) throws(PeerError) -> String { library.version }
+}
+
+/// What options of the command line mean for problem strings that do not say it themselves. Names are those that the
+/// family lists; nil leaves the choice to the family.
+public struct ProblemDefaults: Sendable, Equatable {
+  /// Type of the data.
+  public var type = ElementType.float32
+  /// One of `Family.directions`.
+  public var direction: String?
+  /// One of `Family.layouts`.
+  public var layout: String?
+  /// One of `Family.algorithms`.
+  public var algorithm: String?
+  /// Samples.
+  public var batch: Int?
+
+  /// float32, and the family's own choice of all else.
+  public init(type: ElementType = .float32) { self.type = type }
 }
 
 /// Problems with a name.
@@ -53,10 +104,17 @@ public protocol Problem: Sendable {
 public protocol Case: AnyObject {
   /// Algorithm, for people.
   var description: String { get }
+  /// Name of the algorithm, where the family has several.
+  var algorithm: String? { get }
   /// Once; the same every time.
   func run() throws
   /// Compares what the last run left with the plain float64 reference.
   func check() throws -> CheckResult
+}
+
+extension Case {
+  /// There is one.
+  public var algorithm: String? { nil }
 }
 
 /// What a comparison with the reference found.
