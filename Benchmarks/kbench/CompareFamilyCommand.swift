@@ -42,7 +42,9 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
     let report = format.report(comparison.columns(problems))
     let outcome = try comparison.run(F.self, problems, report: report)
     report.finish()
-    for (library, reason) in comparison.missing {
+    var told: Set<[String]> = []
+    // A library that takes part in several manners is missed once.
+    for (library, reason) in comparison.missing where told.insert(library.paths).inserted {
       let text = "\(library.name) was not found (\(reason)). \(library.howToInstall)\n"
       if format.format == .table {
         Report.toStandardOutput(text)
