@@ -17,7 +17,7 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
         """)
   }
 
-  @OptionGroup var problems: ProblemOptions<F>
+  @OptionGroup var problems: ProblemOptions
   @Option(help: "Numbers of threads, separated by commas; 'all' for every CPU. Default: 1 and all.")
   var threads: String?
   @Option(help: "Apus's instruction set. Default: the best one, or APUS_ISA.")
@@ -34,7 +34,7 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
 
   func run() throws {
     Interrupt.install()
-    let problems = try problems.read()
+    let problems = try problems.read(F.self)
     guard (1...1000).contains(rounds) else { throw fail("--rounds \(rounds): it must be 1 to 1000") }
     let limits = Limits()
     let comparison = Comparison(try settings(), limits: limits)

@@ -10,7 +10,7 @@ struct FamilyCommand<F: Family>: ParsableCommand {
       discussion: F.grammar + "\nPresets: \(F.presets.map(\.name).joined(separator: ", ")).")
   }
 
-  @OptionGroup var problems: ProblemOptions<F>
+  @OptionGroup var problems: ProblemOptions
   @OptionGroup var context: ContextOptions
   @OptionGroup var backend: BackendOptions
   @OptionGroup var format: FormatOptions
@@ -20,10 +20,10 @@ struct FamilyCommand<F: Family>: ParsableCommand {
 
   func run() throws {
     Interrupt.install()
-    let problems = try problems.read()
+    let problems = try problems.read(F.self)
     let settings = RunSettings(
       contexts: try contexts(), seconds: try checked(seconds: seconds), checks: self.problems.check)
-    let report = format.report(Runner.columns(F.self, problems, checks: settings.checks))
+    let report = format.report(Runner.columns(problems, checks: settings.checks, algorithmWidth: F.algorithmWidth))
     defer { report.finish() }
     let runner = Runner(settings, limits: Limits(), report: report)
     do {

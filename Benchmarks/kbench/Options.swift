@@ -91,8 +91,8 @@ struct FormatOptions: ParsableArguments {
 
 extension OutputFormat: ExpressibleByArgument {}
 
-/// Which problems. What a family does not have stands in no --help, and is refused.
-struct ProblemOptions<F: Family>: ParsableArguments {
+/// Which problems.
+struct ProblemOptions: ParsableArguments {
   @Argument(help: "Problem strings, or @FILE with one a line (# starts a comment).")
   var problems: [String] = []
 
@@ -102,41 +102,30 @@ struct ProblemOptions<F: Family>: ParsableArguments {
   @Option(help: "Types for problems that name none, separated by commas: f32, f64.")
   var type = "f32"
 
-  @Option(help: Self.help("Directions of problems that name none", F.directions))
+  @Option(help: "Directions of problems that name none, separated by commas: forward, data, weights or backward.")
   var direction: String?
 
-  @Option(help: Self.help("Layouts of problems that name none", F.layouts))
+  @Option(help: "Layouts of problems that name none, separated by commas: nchw, nhwc.")
   var layout: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Algorithm of problems that name none: \(F.algorithms.joined(separator: ", ")). Default: the first that can.",
-      visibility: F.algorithms.isEmpty ? .private : .default))
+  @Option(help: "Algorithm of problems that name none. Default: the first that can.")
   var algorithm: String?
 
-  @Option(
-    help: ArgumentHelp("Batch of problems that name none. Default: 1.", visibility: F.hasBatch ? .default : .private))
+  @Option(help: "Batch of problems that name none. Default: 1.")
   var batch: Int?
 
   @Flag(help: "Compare with the plain float64 reference; exit with 1 if a result is wrong.")
   var check = false
 
-  private static func help(_ text: String, _ names: [String]) -> ArgumentHelp {
-    ArgumentHelp(
-      "\(text), separated by commas: \(names.joined(separator: ", ")). Default: \(names.first ?? "none").",
-      visibility: names.isEmpty ? .private : .default)
-  }
-
-  func read() throws -> [any Problem] {
+  func read<F: Family>(_ family: F.Type) throws -> [any Problem] {
     let types = try list(type, option: "--type", rule: "is none of f32, f64", ElementType.init(rawValue:)) ?? []
-    // The family knows its words: what is none of them is refused with its list.
-    func words(_ text: String?) -> [String] {
-      (text ?? "").split(separator: ",", omittingEmptySubsequences: text == nil).map(String.init)
-    }
     do {
+      var chosen: [String: [String]] = [:]
+      for (name, text) in [("direction", direction), ("layout", layout), ("algorithm", algorithm)] {
+        chosen[name] = text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+      }
       return try ProblemList.read(
-        F.self, arguments: problems, presets: preset, types: types, directions: words(direction),
-        layouts: words(layout), algorithm: algorithm, batch: batch)
+        family, arguments: problems, presets: preset, types: types, chosen: chosen, batch: batch)
     } catch {
       throw fail(error.description)
     }

@@ -36,7 +36,7 @@ struct OverviewCommand: ParsableCommand {
     let settings = RunSettings(contexts: contexts, seconds: 0.3, checks: false, deadline: deadline)
     let problems = try ProblemList.read(Gemm.self, arguments: [], presets: [], types: [.float32])
     let report = Report(
-      format: .table, columns: Runner.columns(Gemm.self, problems, checks: false), machine: machine.record)
+      format: .table, columns: Runner.columns(problems, checks: false), machine: machine.record)
     let outcome = try Runner(settings, limits: limits, report: report).run(Gemm.self, problems)
     if case .cut(let rows) = outcome {
       say("\(rows) rows were left out to end within a minute: kbench gemm has them")

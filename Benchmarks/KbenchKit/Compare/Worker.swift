@@ -39,7 +39,7 @@ public enum Worker {
         switch words.first {
         case "setup" where words.count == 3:
           current = nil
-          let work = try prepare(F.problem(words[1], defaults: ProblemDefaults()))
+          let work = try prepare(F.problem(words[1], type: .float32))
           try work.run()
           let check = words[2] == "check" ? try work.check() : CheckResult(worst: 0, checked: 0, total: 0)
           current = work

@@ -5,28 +5,33 @@ public enum Convolution: Family {
 
   /// For --help.
   public static let grammar = """
-    A problem is a shape and options, SHAPE[:OPTION]...; n1c64h56w56k64f3s1p1 is a shape. Its letters:
-      n samples (default: --batch)   c input channels   k output channels   g groups (default 1)
-      d h w   size of the input; without d, or without d and h, there are fewer dimensions
-      f kernel   s stride (default 1)   e dilation (default 1)   p padding before (default 0), q after (default: as p)
-      t       transposed; then o is the output padding (default 0)
-      f, s, e, p, q and o have one number for all dimensions, or one for each: f3x5
+    A problem is SHAPE[:OPTION]..., for example n1c64h56w56k64f3s1p1:data.
+    SHAPE is letters with numbers:
+      n c k    samples (default: --batch), input channels, output channels
+      d h w    the input: w alone is 1-D, h w 2-D, d h w 3-D
+      f s e    kernel, stride (default 1), dilation (default 1)
+      p q      padding before (default 0) and after (default: as before)
+      g        groups (default 1); as many as channels: depthwise
+      t o      t alone: transposed; then o is the output padding (default 0)
+      f s e p q o have one number, or one for each dimension: f3x5
     Options:
-      forward data weights   what is computed: y, dx or dw (default: --direction)
-      nhwc nchw              order of x and y in memory, in 1 and 3 dimensions too (default: --layout)
+      forward data weights   y, dx or dw (default: --direction, else forward)
+      nhwc nchw              order of x and y (default: --layout, else nhwc)
       nchw2nhwc nhwc2nchw    x has the first order, y the second
       f32 f64                type of the data (default: --type)
-      unpacked               weights, and their gradient, are in the framework's order; otherwise they are in the plan's
-                             own form, to which bringing them is not measured
-      bias                   forward adds a number to each channel of y, weights gives its gradient
+      unpacked               weights or dw are in the framework's order; else in
+                             the plan's own, packed ahead, which is not measured
+      bias                   forward adds it, weights gives its gradient
       residual               forward adds a tensor
       relu leaky elu sigmoid tanh   forward applies an activation
       acc                    the result is added to what is there
-      winograd               algorithms with larger rounding errors may be chosen
-      alg=NAME               the algorithm (default: --algorithm, else the first that can)
-    Examples: n8c256h14w14k256f3p1:data   n1c3h224w224k64f7s2p3:nchw:bias:relu   n1c32h112w112k32f3p1g32
-    GFLOP/s count the taps in the padding too. --check computes at most 60 million products of each problem: larger ones
-    are checked at sampled elements.
+      winograd               allows algorithms with larger rounding errors
+      alg=NAME               the algorithm (default: --algorithm): direct,
+                             implicit_gemm, pointwise, depthwise, planes, winograd
+    Examples: c3h224w224k64f7s2p3:nchw:bias:relu   n8c32h112w112k32f3p1g32:weights
+    GFLOP/s count taps in the padding too. --check computes at most 60 million
+    products of a problem: larger ones are checked at sampled elements, so that
+    the layers of a network take some seconds.
     """
 
   /// Layers of networks; "default" is what kbench shows first.
@@ -43,21 +48,21 @@ public enum Convolution: Family {
     Preset("googlenet", ConvolutionNetworks.googlenet), Preset("mobilenet", ConvolutionNetworks.mobilenet),
   ]
 
+  /// What --direction, --layout and --algorithm choose between. Which algorithms can do a problem is the engine's to say.
+  public static let choices = [
+    FamilyChoice("direction", ConvolutionProblem.directions.map(\.name)),
+    FamilyChoice("layout", ConvolutionProblem.layouts.map(\.name)),
+    FamilyChoice("algorithm", ConvolutionProblem.algorithmNames, prefix: "alg="),
+  ]
+  /// Yes.
+  public static let hasBatch = true
+
   /// oneDNN.
   public static let peers = OneDNN.known
 
-  /// As problem strings name them.
-  public static let directions = ConvolutionProblem.directions.map(\.name)
-  /// As problem strings name them.
-  public static let layouts = ConvolutionProblem.layouts.map(\.name)
-  /// All that there are; which of them can do a problem is the engine's to say.
-  public static let algorithms = ConvolutionProblem.algorithmNames
-  /// Samples.
-  public static let hasBatch = true
-
   /// Reads a problem string.
-  public static func problem(_ text: String, defaults: ProblemDefaults) throws(ProblemError) -> any Problem {
-    try ConvolutionProblem(text, defaults: defaults)
+  public static func problem(_ text: String, type: ElementType) throws(ProblemError) -> any Problem {
+    try ConvolutionProblem(text, type: type)
   }
 
   /// A path and a manner.

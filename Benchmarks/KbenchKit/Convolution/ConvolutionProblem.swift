@@ -28,17 +28,14 @@ public struct ConvolutionProblem: Problem, Equatable {
     ("nchw2nhwc", .channelsFirst, .channelsLast), ("nhwc2nchw", .channelsLast, .channelsFirst),
   ]
 
-  /// Reads a problem string; `defaults` are meant where it names none. What the engine refuses is refused here, in its
+  /// Reads a problem string; `type` is meant where it names none. What the engine refuses is refused here, in its
   /// words.
-  public init(_ text: String, defaults: ProblemDefaults = ProblemDefaults()) throws(ProblemError) {
+  public init(_ text: String, type: ElementType) throws(ProblemError) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
     let shape = try ConvolutionShape(parts[0], problem: text)
-    descriptor = try shape.descriptor(defaults.type, batch: defaults.batch ?? 1)
+    descriptor = try shape.descriptor(type)
     descriptor.packedWeights = true
     descriptor.slope = 0.25
-    for word in [defaults.direction, defaults.layout, defaults.algorithm.map { "alg=\($0)" }] {
-      if let word { _ = try apply(word, in: text) }
-    }
     var seen: Set<String> = []
     for option in parts.dropFirst() {
       let subject = try apply(option, in: text)

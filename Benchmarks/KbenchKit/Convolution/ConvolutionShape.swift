@@ -41,8 +41,8 @@ struct ConvolutionShape {
     if numbers["d"] != nil && numbers["h"] == nil { throw ProblemError(problem, "it has d, but no h") }
   }
 
-  /// What the letters say; `batch` where there is no n. Only what cannot be said in a descriptor is refused here.
-  func descriptor(_ type: ElementType, batch: Int) throws(ProblemError) -> ConvolutionDescriptor {
+  /// What the letters say; without n there is one sample. Only what cannot be said in a descriptor is refused here.
+  func descriptor(_ type: ElementType) throws(ProblemError) -> ConvolutionDescriptor {
     let rank = numbers["d"] != nil ? 3 : numbers["h"] != nil ? 2 : 1
     var input = Extents(repeating: 1)
     for (i, letter) in ["d", "h", "w"].enumerated() { input[i] = numbers[Character(letter)]?[0] ?? 1 }
@@ -52,7 +52,7 @@ struct ConvolutionShape {
     window.dilation = try each("e", rank, else: window.dilation)
     window.padBefore = try each("p", rank, else: window.padBefore)
     window.padAfter = try each("q", rank, else: window.padBefore)
-    let samples = numbers["n"]?[0] ?? batch
+    let samples = numbers["n"]?[0] ?? 1
     if samples < 1 { throw ProblemError(problem, "n must be at least 1") }
     var descriptor = ConvolutionDescriptor(
       dataType: type == .float32 ? .float32 : .float64, batch: samples, inputChannels: numbers["c"]?[0] ?? 1,

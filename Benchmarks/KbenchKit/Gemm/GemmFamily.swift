@@ -48,7 +48,7 @@ public enum Gemm: Family {
   public static let peers = BlasLibrary.known
 
   /// Reads a problem string.
-  public static func problem(_ text: String, defaults: ProblemDefaults) throws(ProblemError) -> any Problem {
-    try GemmProblem(text, type: defaults.type)
+  public static func problem(_ text: String, type: ElementType) throws(ProblemError) -> any Problem {
+    try GemmProblem(text, type: type)
   }
 }

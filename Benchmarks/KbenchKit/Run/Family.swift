@@ -9,18 +9,14 @@ public protocol Family {
   static var grammar: String { get }
   /// Lists of problems with a name. The first is the default one.
   static var presets: [Preset] { get }
+  /// Options of the command line that choose words for problems that have none of them. None, unless a family has some.
+  static var choices: [FamilyChoice] { get }
+  /// Whether problem strings begin with n and the batch, and may leave both out: then --batch says it, or it is 1.
+  static var hasBatch: Bool { get }
   /// Libraries that do the same.
   static var peers: [PeerLibrary] { get }
-  /// What a problem may compute, the default first; empty where there is no choice. So are the next two.
-  static var directions: [String] { get }
-  /// Orders of the tensors in memory.
-  static var layouts: [String] { get }
-  /// Algorithms that a problem may ask for.
-  static var algorithms: [String] { get }
-  /// Whether `--batch` says something.
-  static var hasBatch: Bool { get }
-  /// Reads a problem string; `defaults` are meant where it names none.
-  static func problem(_ text: String, defaults: ProblemDefaults) throws(ProblemError) -> any Problem
+  /// Reads a problem string; `type` is meant where it names none.
+  static func problem(_ text: String, type: ElementType) throws(ProblemError) -> any Problem
   /// What `--library` takes, for --help.
   static var libraryGrammar: String { get }
   /// Reads what `--library` takes.
@@ -30,12 +26,8 @@ public protocol Family {
 }
 
 extension Family {
-  /// No choice.
-  public static var directions: [String] { [] }
-  /// No choice.
-  public static var layouts: [String] { [] }
-  /// No choice.
-  public static var algorithms: [String] { [] }
+  /// No choices.
+  public static var choices: [FamilyChoice] { [] }
   /// No.
   public static var hasBatch: Bool { false }
   /// A path and a function.
@@ -46,24 +38,26 @@ extension Family {
   }
   /// What its version function returns.
   public static func version(_ library: LoadedLibrary) throws(PeerError) -> String { library.version }
+
+  /// The widest name of an algorithm that `--algorithm` takes; nil where there is no choice.
+  public static var algorithmWidth: Int? { choices.first { $0.name == "algorithm" }?.words.map(\.count).max() }
 }
 
-/// What options of the command line mean for problem strings that do not say it themselves. Names are those that the
-/// family lists; nil leaves the choice to the family.
-public struct ProblemDefaults: Sendable, Equatable {
-  /// Type of the data.
-  public var type = ElementType.float32
-  /// One of `Family.directions`.
-  public var direction: String?
-  /// One of `Family.layouts`.
-  public var layout: String?
-  /// One of `Family.algorithms`.
-  public var algorithm: String?
-  /// Samples.
-  public var batch: Int?
+/// Words of problem strings of which one holds, such as the directions, and the option that chooses one.
+public struct FamilyChoice: Sendable {
+  /// As the option is called, without its dashes.
+  public var name: String
+  /// The words.
+  public var words: [String]
+  /// What stands before a word in problem strings.
+  public var prefix: String
 
-  /// float32, and the family's own choice of all else.
-  public init(type: ElementType = .float32) { self.type = type }
+  /// A choice.
+  public init(_ name: String, _ words: [String], prefix: String = "") {
+    self.name = name
+    self.words = words
+    self.prefix = prefix
+  }
 }
 
 /// Problems with a name.
@@ -104,7 +98,7 @@ public protocol Problem: Sendable {
 public protocol Case: AnyObject {
   /// Algorithm, for people.
   var description: String { get }
-  /// Name of the algorithm, where the family has several.
+  /// Name of the algorithm, where the family has a choice.
   var algorithm: String? { get }
   /// Once; the same every time.
   func run() throws

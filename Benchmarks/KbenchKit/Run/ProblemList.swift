@@ -2,31 +2,13 @@ import Foundation
 
 /// The problems of a command line: strings, files of them (`@path`) and presets.
 public enum ProblemList {
-  /// In the order of the arguments, presets after them; the default preset where there is neither. Every string is read
-  /// once for each combination of what `types`, `directions` and `layouts` list. Memory is checked here, so that no run
-  /// ends in the hands of the system's out-of-memory killer.
+  /// In the order of the arguments, presets after them; the default preset where there is neither. Memory is checked
+  /// here, so that no run ends in the hands of the system's out-of-memory killer. `chosen` has, by the names of the
+  /// family's choices, the words for problems that have none; with several, each makes a problem.
   public static func read<F: Family>(
-    _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], directions: [String] = [],
-    layouts: [String] = [], algorithm: String? = nil, batch: Int? = nil, machine: Machine = .current
+    _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], chosen: [String: [String]] = [:],
+    batch: Int? = nil, machine: Machine = .current
   ) throws(ProblemError) -> [any Problem] {
-    try refuse("--direction", directions, unless: F.directions, family: F.name)
-    try refuse("--layout", layouts, unless: F.layouts, family: F.name)
-    try refuse("--algorithm", algorithm.map { [$0] } ?? [], unless: F.algorithms, family: F.name)
-    if let batch {
-      if !F.hasBatch { throw ProblemError("--batch \(batch)", "problems of \(F.name) take no such option") }
-      if batch < 1 { throw ProblemError("--batch \(batch)", "it must be at least 1") }
-    }
-    var choices: [ProblemDefaults] = []
-    for type in types {
-      for direction in directions.isEmpty ? [nil] : directions.map(Optional.some) {
-        for layout in layouts.isEmpty ? [nil] : layouts.map(Optional.some) {
-          var defaults = ProblemDefaults(type: type)
-          (defaults.direction, defaults.layout) = (direction, layout)
-          (defaults.algorithm, defaults.batch) = (algorithm, batch)
-          choices.append(defaults)
-        }
-      }
-    }
     var texts: [(text: String, place: String)] = []
     for argument in arguments {
       if argument.hasPrefix("@") {
@@ -41,17 +23,37 @@ public enum ProblemList {
       }
       texts += preset.problems.map { ($0, "") }
     }
+    for (name, words) in chosen.sorted(by: { $0.key < $1.key }) {
+      guard let choice = F.choices.first(where: { $0.name == name }) else {
+        throw ProblemError("--\(name)", "\(F.name) problems have no \(name)")
+      }
+      if let wrong = words.first(where: { !choice.words.contains($0) }) {
+        throw ProblemError("--\(name) \(wrong)", "it must be one of \(choice.words.joined(separator: ", "))")
+      }
+      texts = texts.flatMap { text, place in
+        let named = choice.words.map { choice.prefix + $0 }
+        let has = text.split(separator: ":").contains { named.contains(String($0)) }
+        return has ? [(text, place)] : words.map { (text + ":" + choice.prefix + $0, place) }
+      }
+    }
+    if let batch {
+      if !F.hasBatch { throw ProblemError("--batch", "\(F.name) problems have no batch of their own") }
+      if batch < 1 { throw ProblemError("--batch \(batch)", "it must be at least 1") }
+      texts = texts.map { text, place in
+        (text.prefix { $0 != ":" }.contains("n") ? text : "n\(batch)\(text)", place)
+      }
+    }
     var problems: [any Problem] = []
     for (text, place) in texts {
-      for defaults in choices {
+      for type in types {
         let problem: any Problem
         do throws(ProblemError) {
-          problem = try F.problem(text, defaults: defaults)
+          problem = try F.problem(text, type: type)
         } catch {
           throw ProblemError(text, error.rule + place)
         }
         // A string that names its type, say, is one problem, however many types are asked for.
-        if choices.count > 1 && problems.contains(where: { $0.text == problem.text }) { continue }
+        if (types.count > 1 || !chosen.isEmpty) && problems.contains(where: { $0.text == problem.text }) { continue }
         if problem.footprint > 0.8 * Double(machine.memory) {
           let gigabytes = fixed(problem.footprint * 1e-9, 1)
           throw ProblemError(text, "its operands take \(gigabytes) GB, above 80 % of this machine's memory" + place)
@@ -60,16 +62,6 @@ public enum ProblemList {
       }
     }
     return problems
-  }
-
-  private static func refuse(
-    _ option: String, _ words: [String], unless names: [String], family: String
-  ) throws(ProblemError) {
-    for word in words where !names.contains(word) {
-      throw ProblemError(
-        "\(option) \(word)",
-        names.isEmpty ? "problems of \(family) take no such option" : "\(family) has \(names.joined(separator: ", "))")
-    }
   }
 
   /// One problem a line; `#` starts a comment.
