@@ -8,10 +8,13 @@ final class ConvolutionCase: Case {
   private let packed: Buffer?
   private var arguments = ConvolutionArguments()
 
-  init(_ problem: ConvolutionProblem, context: ExecutionContext) throws(ApusError) {
+  convenience init(_ problem: ConvolutionProblem, context: ExecutionContext) throws(ApusError) {
+    try self.init(problem, context: context, operands: ConvolutionOperands(problem))
+  }
+
+  init(_ problem: ConvolutionProblem, context: ExecutionContext, operands: ConvolutionOperands) throws(ApusError) {
     self.context = context
     plan = try ConvolutionPlan(problem.descriptor, direction: problem.direction, context: context)
-    let operands = try ConvolutionOperands(problem)
     self.operands = operands
     packed = problem.descriptor.packedWeights ? try Buffer(bytes: plan.packedWeightBytes) : nil
     let weights = packed?.pointer ?? operands.weights.pointer
