@@ -38,7 +38,11 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
     guard (1...1000).contains(rounds) else { throw fail("--rounds \(rounds): it must be 1 to 1000") }
     let limits = Limits()
     let comparison = Comparison(try settings(), limits: limits)
-    guard try comparison.start(F.self) else { return try end(.interrupted) }
+    guard try comparison.start(F.self) else {
+      // A document all the same, without rows.
+      format.report(comparison.columns(problems)).finish()
+      return try end(.interrupted)
+    }
     let report = format.report(comparison.columns(problems))
     let outcome = try comparison.run(F.self, problems, report: report)
     report.finish()

@@ -53,7 +53,7 @@ import Testing
     (["conv", "c8w9k8"], "c8w9k8"), (["conv", "c8w9k8f3", "--direction", "up"], "--direction up"),
     (["conv", "c8w9k8f3", "--layout", "nchw,"], "nhwc, nchw"),
     (["conv", "c8w9k8f3", "--algorithm", "fast"], "direct, implicit_gemm"),
-    (["conv", "c8w9k8f3", "--direction", "weights", "--algorithm", "implicit_gemm"], "this problem has direct"),
+    (["conv", "c8w9k8f3", "--algorithm", "winograd"], "but this problem has "),
     (["compare", "conv", "c8w9k8f3", "--library", "x=y:z"], "plain"),
   ])
   func wrongArguments(_ arguments: [String], _ named: String) throws {
@@ -91,7 +91,8 @@ import Testing
 
   @Test func convolutionShowsItsAlgorithm() throws {
     let arguments = [
-      "conv", "c8h9w9k8f3p1", "--direction", "forward,data,weights", "--layout", "nchw", "--check", "--seconds", "0.01",
+      "conv", "c8h9w9k8f3p1:alg=direct", "--direction", "forward,data,weights", "--layout", "nchw", "--check",
+      "--seconds", "0.01",
       "--threads", "1",
     ]
     let table = try Self.run(arguments)
@@ -103,7 +104,8 @@ import Testing
     #expect(rows.count == 4)
     let row = try Dictionary(uniqueKeysWithValues: zip(#require(rows.first), #require(rows.last)))
     for (key, value) in [
-      "problem": "n1c8h9w9k8f3p1:weights:nchw", "direction": "weights", "layout": "nchw", "weights": "packed",
+      "problem": "n1c8h9w9k8f3p1:weights:nchw:alg=direct", "direction": "weights", "layout": "nchw",
+      "weights": "packed",
       "batch": "1", "method": "direct", "check": "ok",
     ] {
       #expect(row[key] == value, "\(key)")
