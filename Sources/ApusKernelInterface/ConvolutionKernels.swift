@@ -4,7 +4,8 @@
 /// The three pointers travel beside this: A at the first line's first pixel, B at the first block's first step, C at the
 /// first element. Columns are contiguous, and no more than a tile has.
 @frozen public struct TileLinesShape {
-  /// Strides, blocks and columns of every tile; its rows, and where sums are stored or added, are the kernel's.
+  /// Strides, blocks and columns of every tile; its rows, and where sums are stored or added, are the kernel's. Only the
+  /// first tile prefetches.
   public var tile: GemmTileShape
   /// The pixels of a line by register tiles.
   public var tiles: BalancedSplit

@@ -8,6 +8,10 @@
   public var convolution32: ConvolutionKernels
   /// Convolution in float64.
   public var convolution64: ConvolutionKernels
+  /// Planes in float32.
+  public var planes32: PlaneKernels
+  /// Planes in float64.
+  public var planes64: PlaneKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
   /// The yardstick in float32.
@@ -18,12 +22,14 @@
   /// A whole table; the names are the fields'.
   @inlinable public init(
     gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
-    vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
+    planes32: PlaneKernels, planes64: PlaneKernels, vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
     self.convolution32 = convolution32
     self.convolution64 = convolution64
+    self.planes32 = planes32
+    self.planes64 = planes64
     self.vectorMath = vectorMath
     self.limits32 = limits32
     self.limits64 = limits64

@@ -7,19 +7,28 @@ extension ConvolutionPlan {
   ) -> [ConvolutionAlgorithm] {
     var list: [ConvolutionAlgorithm] = [.direct]
     if direction == .gatherSmall {
-      // Runs of a row of taps that are shorter than a vector cost more in calls than in sums.
+      // Runs of a row of taps of a few elements cost more in loops than in sums.
       let run = sides.cPerGroup * (sides.window.dilation.width == 1 ? sides.window.window.width : 1)
-      let isPatchy = run < gemm.lanes && sides.taps > 1
-      list.insert(.implicitGemm, at: isPatchy ? 0 : 1)
+      list.insert(.implicitGemm, at: run < 4 && sides.taps > 1 ? 0 : 1)
+    }
+    if direction != .weights && PlanesConvolution.canDo(sides, backward: direction == .gatherBig) {
+      // Register tiles leave lanes idle where a result has fewer channels than a vector.
+      let channels = direction == .gatherSmall ? sides.k : sides.c
+      list.insert(.planes, at: channels <= 6 ? 0 : list.count)
     }
     return list
   }
 
   static func makeMethod(
-    _ algorithm: ConvolutionAlgorithm, _ sides: ConvolutionSides, _ direction: SidesDirection, _ gemm: GemmKernels,
-    _ convolution: ConvolutionKernels, size: Int
+    _ algorithm: ConvolutionAlgorithm, _ sides: ConvolutionSides, _ direction: SidesDirection, _ table: KernelTable,
+    size: Int
   ) -> any ConvolutionMethod {
-    switch (algorithm, direction) {
+    let gemm = size == 4 ? table.gemm32 : table.gemm64
+    let convolution = size == 4 ? table.convolution32 : table.convolution64
+    let planes = size == 4 ? table.planes32 : table.planes64
+    return switch (algorithm, direction) {
+    case (.planes, .gatherSmall): PlanesConvolution(sides, backward: false, gemm, planes, size: size)
+    case (.planes, .gatherBig): PlanesConvolution(sides, backward: true, gemm, planes, size: size)
     case (_, .weights): DirectWeightGradient(sides, gemm, convolution, size: size)
     case (_, .gatherSmall):
       DirectConvolution(sides, backward: false, usesPatches: algorithm == .implicitGemm, gemm, convolution, size: size)

@@ -42,15 +42,13 @@ public final class ConvolutionPlan: Sendable {
     self.sides = sides
     instructionSet = context.instructionSet
     outputSize = try descriptor.outputSize()
-    let gemm = descriptor.dataType == .float32 ? table.gemm32 : table.gemm64
     method = Self.makeMethod(
-      algorithm, sides, direction.onSides(isTransposed: descriptor.isTransposed), gemm,
-      descriptor.dataType == .float32 ? table.convolution32 : table.convolution64, size: size)
+      algorithm, sides, direction.onSides(isTransposed: descriptor.isTransposed), table, size: size)
     bias =
       direction == .backwardWeights && descriptor.hasBias
       ? BiasGradient(
         dy: ChannelTensor(channels: descriptor.outputChannels, extents: outputSize, layout: descriptor.yLayout),
-        samples: descriptor.batch, gemm: gemm, size: size) : nil
+        samples: descriptor.batch, gemm: size == 4 ? table.gemm32 : table.gemm64, size: size) : nil
     if let start { Verbose.emit(record("plan", context, Verbose.microseconds(since: start))) }
   }
 

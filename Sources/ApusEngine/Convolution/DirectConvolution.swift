@@ -41,6 +41,10 @@ final class DirectConvolution: GatherMethod {
 
   /// Source bytes that a part's tiles read again and again: half of a second-level cache of 512 KB.
   private static let bandBytes = 256 << 10
+  /// Pixels whose patches lie in the first-level cache together, where a patch is a few dozen elements.
+  private static let patchPixels = 112
+  /// Bytes between addresses of one set in a first-level cache of 32 KB with 8 ways, or of 48 KB with 12.
+  private static let aliasing = 4096
   /// Pixels of a channels-first result that wait to be turned: with 32 channels 16 KB, half of a first-level cache.
   private static let turnedPixels = 128
 
@@ -104,19 +108,21 @@ final class DirectConvolution: GatherMethod {
     let depthReach = high.depth - low.depth + 1
     // Rows between those that one tap visits are not kept.
     let rowStep = heightReach == 1 ? stride.height : 1
+    // Neighbouring pixels of a tile that lie this far apart share a set of the first-level cache.
+    let isAliased = (stride.width * (source.isChannelsLast ? source.channels : cin) * size) % Self.aliasing == 0
     let copies =
-      usesPatches || !source.isChannelsLast || passes.contains { pass in (0..<3).contains { pass[$0].touchesPadding } }
+      usesPatches || isAliased || !source.isChannelsLast || passes.contains { pass in (0..<3).contains { pass[$0].touchesPadding } }
     func columns(_ pixels: Int) -> Int { (pixels - 1) * stride.width + widthReach }
     func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : (lines - 1) * stride.height + heightReach }
+    let isPitched = copies && (stride.width * cin * size) % (Self.aliasing / 4) == 0
+    let pitch = isPitched ? cin + gemm.lanes : cin
     let budget = Self.bandBytes / size
     var pixels = positions.width
     let least = 4 * gemm.tileRows
-    while pixels > least && depthReach * rows(1) * columns(pixels) * cin > budget { pixels = (pixels + 1) / 2 }
+    while pixels > least && depthReach * rows(1) * columns(pixels) * pitch > budget { pixels = (pixels + 1) / 2 }
     var lines = 1
     if pixels == positions.width {
-      // A patch is as large as its taps and channels.
-      let perLine = usesPatches ? pixels * max(1, order.count) * cin : 0
-      while lines < positions.height && depthReach * rows(lines + 1) * columns(pixels) * cin + (lines + 1) * perLine <= budget {
+      while lines < positions.height && depthReach * rows(lines + 1) * columns(pixels) * pitch <= budget {
         lines += 1
       }
       lines = BalancedSplit(positions.height, atMost: lines).longest
@@ -128,12 +134,13 @@ final class DirectConvolution: GatherMethod {
     band =
       copies
       ? SourceBand(
-        slices: depthReach, rows: rows(linesPerPart), columns: columns(pixelsPerPart), channels: cin, rowStep: rowStep)
+        slices: depthReach, rows: rows(linesPerPart), columns: columns(pixelsPerPart), channels: cin,
+        pixelPitch: pitch, rowStep: rowStep)
       : nil
     sourceStride = stride
 
     // Offsets of the taps from a pixel's base, which lies at the lowest position.
-    let pixelPitch = copies ? cin : source.channels
+    let pixelPitch = copies ? pitch : source.channels
     let rowPitch = copies ? band!.rowPitch : sourceExtents.width * source.channels
     let slicePitch = copies ? band!.slicePitch : sourceExtents.height * sourceExtents.width * source.channels
     var tapsBefore = 0
@@ -179,9 +186,14 @@ final class DirectConvolution: GatherMethod {
   // MARK: Scratch
 
   private var bandBytes: Int { band.map { ($0.elements(slack: gemm.lanes) * size).roundedUp(to: 64) } ?? 0 }
+  /// Lines and pixels whose patches are laid out at a time.
+  private var patches: (lines: Int, pixels: Int) {
+    let pixels = min(pixelsPerPart, Self.patchPixels)
+    return (min(linesPerPart, max(1, Self.patchPixels / pixels)), pixels)
+  }
   private var patchBytes: Int {
-    usesPatches
-      ? ((linesPerPart * pixelsPerPart * panels.taps * panels.sourceChannels + gemm.lanes) * size).roundedUp(to: 64) : 0
+    if !usesPatches { return 0 }
+    return ((patches.lines * patches.pixels * panels.taps * panels.sourceChannels + gemm.lanes) * size).roundedUp(to: 64)
   }
   private var tileBytes: Int {
     (max(gemm.tileRows, gemm.narrowTileRows) * gemm.tileColumns * size).roundedUp(to: 64)
@@ -273,10 +285,28 @@ final class DirectConvolution: GatherMethod {
         scratch, from: task.source, source, sample: part.sample, depth: depth, height: height, width: width,
         channel: channel, rowCount: band.rows - shorter * (band.rowStep > 1 ? 1 : sourceStride.height),
         columnCount: band.columns - (pixelsPerPart - part.pixels.count) * sourceStride.width, gemm, size: size)
-      base = usesPatches ? layOut(part, scratch) : UnsafeRawPointer(scratch)
+      base = UnsafeRawPointer(scratch)
     } else {
       base = task.source + source.offset(part.sample, depth, height, width, channel: channel) * size
     }
+    if !usesPatches { return runPanels(task, part, base, scratch) }
+    let (lines, pixels) = patches
+    var piece = part
+    for line in Swift.stride(from: part.lines.lowerBound, to: part.lines.upperBound, by: lines) {
+      piece.lines = line..<min(line + lines, part.lines.upperBound)
+      for pixel in Swift.stride(from: part.pixels.lowerBound, to: part.pixels.upperBound, by: pixels) {
+        piece.pixels = pixel..<min(pixel + pixels, part.pixels.upperBound)
+        layOut(
+          piece,
+          base + ((line - part.lines.lowerBound) * bandStrides.line + (pixel - part.pixels.lowerBound) * bandStrides.pixel)
+            * size, scratch + bandBytes)
+        runPanels(task, piece, UnsafeRawPointer(scratch + bandBytes), scratch)
+      }
+    }
+  }
+
+  /// All panels of a part, whose first pixel's lowest source position is at `base`.
+  private func runPanels(_ task: GatherTask, _ part: Part, _ base: UnsafeRawPointer, _ scratch: UnsafeMutableRawPointer) {
     for panel in part.panels {
       let weights =
         task.weights + (part.group * panels.panelsPerGroup + panel) * panels.panelElements * size
@@ -290,14 +320,13 @@ final class DirectConvolution: GatherMethod {
     }
   }
 
-  /// The patches of a part's pixels, from its band.
-  private func layOut(_ part: Part, _ band: UnsafeMutableRawPointer) -> UnsafeRawPointer {
+  /// The patches of some pixels.
+  private func layOut(_ part: Part, _ base: UnsafeRawPointer, _ patches: UnsafeMutableRawPointer) {
     let pass = passes[0]
     var shape = PatchShape(
       lines: part.lines.count, pixels: part.pixels.count, lineStride: bandStrides.line, pixelStride: bandStrides.pixel,
       runs: pass.aOffsets.count, length: pass.steps, offsets: UnsafePointer(pass.aOffsets.pointer))
-    convolution.patches(&shape, band, band + bandBytes)
-    return UnsafeRawPointer(band + bandBytes)
+    convolution.patches(&shape, base, patches)
   }
 
   /// From one position's source to the next one's, along a line and between lines, in elements.
@@ -306,7 +335,7 @@ final class DirectConvolution: GatherMethod {
       return (sourceStride.height * source.extents.width * source.channels, sourceStride.width * source.channels)
     }
     return (
-      band.rowPitch * (band.rowStep > 1 ? 1 : sourceStride.height), sourceStride.width * panels.sourceChannels
+      band.rowPitch * (band.rowStep > 1 ? 1 : sourceStride.height), sourceStride.width * band.pixelPitch
     )
   }
 
@@ -360,6 +389,7 @@ final class DirectConvolution: GatherMethod {
       part, pass, lines: lines.count, pixels: pixels.count, columns: panels.width(panel),
       cRow: pass.pass.width.step * result.channels,
       cLine: pass.pass.height.step * result.extents.width * result.channels)
+    if panel + 1 < part.panels.upperBound { shape.tile.bPrefetch = panels.panelElements }
     shape.output = task.output
     shape.output.bias = task.output.bias.map { $0 + channel * size }
     shape.output.residual = task.output.residual.map { $0 + first * size }
@@ -423,8 +453,7 @@ final class DirectConvolution: GatherMethod {
     _ width: Int, _ block: UnsafeMutableRawPointer, _ turnedBlock: UnsafeMutableRawPointer
   ) {
     let pixels = rows.count * columns.count
-    var all = BalancedSplit(pixels, atMost: pixels)
-    gemm.packA(block, &all, pixels, width, panels.columns, 1, turnedBlock)
+    gemm.turn(block, pixels, width, panels.columns, turnedBlock, pixels)
     // Whole rows are neighbours in the result's planes.
     let isRun = columns.count == result.extents.width
     for row in isRun ? 0..<1 : 0..<rows.count {

@@ -20,12 +20,20 @@ final class DirectWeightGradient: WeightGradientMethod {
   let samplesPerBand: Int
   /// Weights whose sources are neighbours: taps of the width x channels, or channels alone. `runs` of them make a kernel.
   let runLength: Int
+  /// A tile's channels of x are packed once for all panels of dy, rather than x being kept near.
+  let packsX: Bool
+  /// dy's panels are laid out as one stretch: turned where channels come first.
+  let copiesDy: Bool
+  /// `runLength` by register tiles.
+  let rowTiles: BalancedSplit
   let runOffsets: [Int]
   let gemm: GemmKernels
   let size: Int
 
   /// x that the tiles of a band read again for every panel: half of a second-level cache of 1 MB.
   private static let bandBytes = 512 << 10
+  /// Panels of dy that stay in the second-level cache beside x.
+  private static let dyBytes = 128 << 10
   /// A chain of fewer steps waits for its sums to be stored.
   private static let chainSteps = 512
 
@@ -61,13 +69,20 @@ final class DirectWeightGradient: WeightGradientMethod {
     let copies = !x.isChannelsLast || (0..<3).contains { pass[$0].touchesPadding }
     func reach(_ axis: PassAxis, _ count: Int) -> Int { axis.reach(max(1, count)) }
     let rowStep = pass.height.taps == 1 ? pass.height.stride : 1
+    // Pixels this far apart share few sets of a cache. What is copied anyway, or read many times, gets another distance.
+    func isAliased(_ elements: Int) -> Bool { elements * size % 1024 == 0 }
+    let isPitched = copies && cin >= 8 * gemm.tileRows && isAliased(pass.width.stride * cin)
+    let pitch = isPitched ? cin + gemm.lanes : cin
+    packsX = !copies && pass.taps == 1 && pass.width.stride * x.channels * size >= 1024 && sides.kPerGroup >= 256 && sides.kPerGroup <= 2 * cin
     func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : reach(pass.height, lines) }
     let slices = reach(pass.depth, 1)
     let budget = Self.bandBytes / size
+    // Channels that decide how much of a pixel is read again: of x, or of dy where x is packed for all panels.
+    let kept = packsX ? sides.kPerGroup : pitch
     var pixels = max(1, pass.width.positions)
-    while pixels > 64 && slices * rows(1) * reach(pass.width, pixels) * cin > budget { pixels = (pixels + 1) / 2 }
+    while pixels > 64 && slices * rows(1) * reach(pass.width, pixels) * kept > budget { pixels = (pixels + 1) / 2 }
     pixels = pixels < pass.width.positions ? BalancedSplit(pass.width.positions, atMost: pixels).longest : pixels
-    func elements(_ lines: Int) -> Int { slices * rows(lines) * reach(pass.width, pixels) * cin }
+    func elements(_ lines: Int) -> Int { slices * rows(lines) * reach(pass.width, pixels) * kept }
     var lines = 1
     if pixels == pass.width.positions {
       while lines < pass.height.positions && lines * pixels < 4 * Self.chainSteps && elements(lines + 1) <= budget {
@@ -87,8 +102,8 @@ final class DirectWeightGradient: WeightGradientMethod {
     samplesPerBand = max(1, together)
     let columns = reach(pass.width, pixels)
     band =
-      copies ? SourceBand(slices: slices, rows: rows(lines), columns: columns, channels: cin, rowStep: rowStep) : nil
-    let pixelPitch = copies ? cin : x.channels
+      copies ? SourceBand(slices: slices, rows: rows(lines), columns: columns, channels: cin, pixelPitch: pitch, rowStep: rowStep)  : nil
+    let pixelPitch = copies ? pitch : x.channels
     let rowPitch = copies ? band!.rowPitch : xExtents.width * x.channels
     let slicePitch = copies ? band!.slicePitch : xExtents.height * xExtents.width * x.channels
     let merges = pass.width.tapStep == 1 && pixelPitch == cin
@@ -103,10 +118,12 @@ final class DirectWeightGradient: WeightGradientMethod {
       }
     }
     runOffsets = runs
+    rowTiles = BalancedSplit(runLength, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
+    copiesDy = !dy.isChannelsLast || isAliased(dy.channels) && runs.count * rowTiles.count >= 16 && !packsX
   }
 
   var details: String {
-    (band == nil ? "x in place" : "\(linesPerBand) padded rows") + (dy.isChannelsLast ? "" : ", dy turned")
+    (band == nil ? "x in place" : "\(linesPerBand) padded rows") + (packsX ? ", packed by tiles" : "") + (copiesDy ? ", dy by panels" : "")
       + ", chains of \(samplesPerBand * linesPerBand * pixelsPerBand), tile "
       + "\(panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)x\(panels.columns)"
   }
@@ -126,12 +143,15 @@ final class DirectWeightGradient: WeightGradientMethod {
     band == nil ? 0 : ((samplesPerBand * bandElements + gemm.lanes) * size).roundedUp(to: 64)
   }
   private var steps: Int { samplesPerBand * linesPerBand * pixelsPerBand }
+  private var packedBytes: Int {
+    packsX ? ((steps * rowTiles.longest + gemm.lanes) * size).roundedUp(to: 64) : 0
+  }
   private var turnedBytes: Int {
-    dy.isChannelsLast ? 0 : ((steps * panels.columns + gemm.lanes) * size).roundedUp(to: 64)
+    !copiesDy ? 0 : ((steps * panels.columns + gemm.lanes) * size).roundedUp(to: 64)
   }
   private var tableBytes: Int { 2 * samplesPerBand * linesPerBand * MemoryLayout<Int>.size }
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
-    (bandBytes + turnedBytes + tableBytes.roundedUp(to: 64), 0)
+    (bandBytes + turnedBytes + packedBytes + tableBytes.roundedUp(to: 64), 0)
   }
 
   // MARK: Runs
@@ -193,7 +213,8 @@ final class DirectWeightGradient: WeightGradientMethod {
     _ accumulate: Bool, _ scratch: UnsafeMutableRawPointer
   ) {
     let turned = scratch + bandBytes
-    let aTable = (turned + turnedBytes).assumingMemoryBound(to: Int.self)
+    let packed = turned + turnedBytes
+    let aTable = (packed + packedBytes).assumingMemoryBound(to: Int.self)
     let bTable = aTable + samplesPerBand * linesPerBand
     let depth = part.depth * pass.depth.stride + pass.depth.offset
     let height = part.lines.lowerBound * pass.height.stride + pass.height.offset
@@ -214,7 +235,7 @@ final class DirectWeightGradient: WeightGradientMethod {
       aBase = UnsafeRawPointer(scratch)
       aLine = band.rowPitch * (band.rowStep > 1 ? 1 : pass.height.stride)
       aSample = bandElements
-      aPixel = panels.sourceChannels
+      aPixel = band.pixelPitch
     } else {
       aBase = task.x + x.offset(part.samples.lowerBound, depth, height, width, channel: channel) * size
       aLine = pass.height.stride * x.extents.width * x.channels
@@ -222,40 +243,37 @@ final class DirectWeightGradient: WeightGradientMethod {
       aPixel = x.channels
     }
     let pixels = part.pixels.count
-    for panel in panelRange {
-      let dyChannel = group * panels.resultChannels + panel * panels.columns
-      let columns = panels.width(panel)
-      let bBase: UnsafeRawPointer
-      let bPixel: Int
-      let bLine: Int
-      let bSample: Int
-      if dy.isChannelsLast {
-        bBase = task.dy + dy.offset(
-          part.samples.lowerBound, part.depth, part.lines.lowerBound, part.pixels.lowerBound, channel: dyChannel) * size
-        bPixel = dy.channels
-        bLine = dy.extents.width * dy.channels
-        bSample = dy.sampleElements
+    let blocks = part.samples.count * part.lines.count
+    for sample in 0..<part.samples.count {
+      for line in 0..<part.lines.count { aTable[sample * part.lines.count + line] = sample * aSample + line * aLine }
+    }
+    // Panels that share a tile's rows of x while those are near: as many as keep dy in the second-level cache.
+    let together =
+      packsX ? panelRange.count : copiesDy ? 1 : max(1, Self.dyBytes / (blocks * pixels * panels.columns * size))
+    var panel = panelRange.lowerBound
+    while panel < panelRange.upperBound {
+      let end = min(panel + together, panelRange.upperBound)
+      let first = group * panels.resultChannels + panel * panels.columns
+      var tile = GemmTileShape(
+        aRowStride: 1, aStepStride: pass.width.stride * aPixel, bStepStride: dy.channels, cRowStride: panels.columns,
+        k: pixels, rows: 0, columns: panels.width(panel), bIsPadded: false, accumulate: accumulate)
+      var bLine = dy.extents.width * dy.channels
+      var bSample = dy.sampleElements
+      var bBase = task.dy
+      if !copiesDy {
+        bBase += dy.offset(
+          part.samples.lowerBound, part.depth, part.lines.lowerBound, part.pixels.lowerBound, channel: first) * size
       } else {
         bBase = UnsafeRawPointer(turned)
-        bPixel = columns
-        bLine = pixels * bPixel
+        tile.bStepStride = tile.columns
+        tile.bIsPadded = true
+        bLine = pixels * tile.columns
         bSample = part.lines.count * bLine
-        turn(task.dy, part, dyChannel, columns, turned)
+        turn(task.dy, part, first, tile.columns, turned)
       }
-      var blocks = 0
       for sample in 0..<part.samples.count {
-        for line in 0..<part.lines.count {
-          aTable[blocks] = sample * aSample + line * aLine
-          bTable[blocks] = sample * bSample + line * bLine
-          blocks += 1
-        }
+        for line in 0..<part.lines.count { bTable[sample * part.lines.count + line] = sample * bSample + line * bLine }
       }
-      let weights =
-        task.weights + (group * panels.panelsPerGroup + panel) * panels.panelElements * size
-      let rowTiles = BalancedSplit(runLength, atMost: columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
-      var tile = GemmTileShape(
-        aRowStride: 1, aStepStride: pass.width.stride * aPixel, bStepStride: bPixel, cRowStride: panels.columns,
-        k: pixels, rows: 0, columns: columns, bIsPadded: !dy.isChannelsLast, accumulate: accumulate)
       tile.blocks = blocks
       tile.aOffsets = UnsafePointer(aTable)
       tile.bOffsets = UnsafePointer(bTable)
@@ -263,28 +281,59 @@ final class DirectWeightGradient: WeightGradientMethod {
         for i in 0..<rowTiles.count {
           tile.rows = rowTiles.length(i)
           let row = rowTiles.start(i)
-          gemm.tile(
-            &tile, aBase + (runOffsets[run] + row) * size, bBase,
-            weights + (run * runLength + row) * panels.columns * size)
+          var a = aBase + (runOffsets[run] + row) * size
+          if packsX {
+            pack(a, tile.rows, pixels, pass.width.stride * aPixel, part, aSample, aLine, packed)
+            a = UnsafeRawPointer(packed)
+            tile.aStepStride = tile.rows
+            for block in 0..<blocks { aTable[block] = block * pixels * tile.rows }
+          }
+          for p in panel..<end {
+            tile.columns = panels.width(p)
+            gemm.tile(
+              &tile, a, bBase + (p - panel) * panels.columns * size,
+              task.weights + ((group * panels.panelsPerGroup + p) * panels.panelElements
+                + (run * runLength + row) * panels.columns) * size)
+          }
         }
+      }
+      panel = end
+    }
+  }
+
+  /// A tile's channels of every pixel, `[sample][line][pixel][channel]`.
+  private func pack(
+    _ x: UnsafeRawPointer, _ rows: Int, _ pixels: Int, _ stride: Int, _ part: Band, _ aSample: Int, _ aLine: Int,
+    _ packed: UnsafeMutableRawPointer
+  ) {
+    var tile = BalancedSplit(rows, atMost: rows)
+    var to = packed
+    for sample in 0..<part.samples.count {
+      for line in 0..<part.lines.count {
+        gemm.packA(x + (sample * aSample + line * aLine) * size, &tile, rows, pixels, 1, stride, to)
+        to += pixels * rows * size
       }
     }
   }
 
-  /// A panel's channels of a channels-first dy, `[sample][line][pixel][channel]`.
+  /// A panel's channels of dy, `[sample][line][pixel][channel]`.
   private func turn(
     _ source: UnsafeRawPointer, _ part: Band, _ channel: Int, _ columns: Int, _ turned: UnsafeMutableRawPointer
   ) {
     var to = turned
     let pixels = part.pixels.count
     let isRun = pixels == dy.extents.width
+    var tile = BalancedSplit(columns, atMost: columns)
     for sample in part.samples {
       for line in isRun ? 0..<1 : 0..<part.lines.count {
         let count = isRun ? pixels * part.lines.count : pixels
         let from =
           source + dy.offset(sample, part.depth, part.lines.lowerBound + line, part.pixels.lowerBound, channel: channel) * size
-        var all = BalancedSplit(columns, atMost: columns)
-        gemm.packA(from, &all, columns, count, dy.planeStride, 1, to)
+        if dy.isChannelsLast {
+          gemm.packA(from, &tile, columns, count, 1, dy.channels, to)
+        } else {
+          gemm.turn(from, columns, count, dy.planeStride, to, columns)
+        }
         to += count * columns * size
       }
     }

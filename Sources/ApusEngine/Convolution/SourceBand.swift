@@ -35,10 +35,12 @@ struct SourceBand: Sendable {
   let rows: Int
   let columns: Int
   let channels: Int
+  /// Elements from one column to the next, at least `channels`.
+  let pixelPitch: Int
   /// From one of the source's rows that is kept to the next.
   let rowStep: Int
 
-  var rowPitch: Int { columns * channels }
+  var rowPitch: Int { columns * pixelPitch }
   var slicePitch: Int { rows * rowPitch }
   /// `slack` more elements are written past the end.
   func elements(slack: Int) -> Int { slices * slicePitch + slack }
@@ -59,25 +61,24 @@ struct SourceBand: Sendable {
         let exists =
           depth + slice >= 0 && depth + slice < tensor.extents.depth && h >= 0 && h < tensor.extents.height && count > 0
         if !exists {
-          zero(to, columnCount * channels * size)
+          zero(to, columnCount * pixelPitch * size)
           continue
         }
         let from = source + tensor.offset(sample, depth + slice, h, width + left, channel: channel) * size
-        let first = to + left * channels * size
-        zero(to, left * channels * size)
+        let first = to + left * pixelPitch * size
+        zero(to, left * pixelPitch * size)
         if !tensor.isChannelsLast {
-          var all = BalancedSplit(channels, atMost: channels)
-          gemm.packA(from, &all, channels, count, tensor.planeStride, 1, first)
-        } else if channels == tensor.channels {
+          gemm.turn(from, channels, count, tensor.planeStride, first, pixelPitch)
+        } else if channels == tensor.channels && pixelPitch == channels {
           first.copyMemory(from: from, byteCount: count * channels * size)
         } else {
           for i in 0..<count {
-            (first + i * channels * size)
+            (first + i * pixelPitch * size)
               .copyMemory(from: from + i * tensor.channels * size, byteCount: channels * size)
           }
         }
         // Last, because a turned row writes past its end.
-        zero(first + count * channels * size, right * channels * size)
+        zero(first + count * pixelPitch * size, right * pixelPitch * size)
       }
     }
   }

@@ -24,6 +24,7 @@ func tileLines<V: KernelVector, H: KernelVector>(
       } else {
         gemmTile(&tile, aTile, b, cTile, V.self, H.self)
       }
+      tile.bPrefetch = 0
       pixel &+= tile.rows
     }
   }
