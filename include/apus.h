@@ -446,7 +446,8 @@ typedef struct apus_conv_plan apus_conv_plan;
 
 /* Plans. The instruction set is the context's and stays with the plan. *plan is set only on success.
  * INVALID_ARGUMENT: a rule that the description breaks, an unknown direction; the message names argument and value.
- * UNSUPPORTED: a reserved dtype, an algorithm that cannot do the problem (the message lists those that can). */
+ * UNSUPPORTED: a reserved dtype, an algorithm that cannot do the problem (the message lists those that can), a kernel of
+ * more than 2^20 taps, strides whose product is above 2^16 in backward by data (transposed: forward). */
 apus_status apus_conv_plan_create(const apus_context *context, const apus_conv_desc *desc, int32_t direction,
                                   apus_conv_plan **plan);
 void apus_conv_plan_destroy(apus_conv_plan *plan);

@@ -151,6 +151,8 @@ public func apus_conv_output_shape(
   status { () throws(ApusError) in
     let descriptor = try descriptor(desc)
     guard let shape else { throw .invalid("shape", "NULL", "it must have room for \(descriptor.window.rank) numbers") }
+    // As parameterCount does: every rule, not the geometry's alone.
+    _ = try descriptor.parameterCount()
     let size = try descriptor.outputSize()
     for (index, i) in descriptor.window.dimensions.enumerated() { shape[index] = Int64(size[i]) }
   }

@@ -66,22 +66,15 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
     }
     let name = "kernel"
     if !isTransposed {
-      for i in 0..<3 where outputPadding[i] != 0 {
-        throw .invalid("output_padding", outputPadding[i], "it must be 0: only a transposed convolution has one")
+      for i in window.dimensions where outputPadding[i] != 0 {
+        throw .invalid(
+          "output_padding[\(i - window.dimensions.lowerBound)]", outputPadding[i],
+          "it must be 0: only a transposed convolution has one")
       }
       return try window.outputSize(windowName: name)
     }
-    // Every rule but the kernel's span, which a transposed convolution's input need not contain.
-    var rules = window
-    for i in window.dimensions { rules.input[i] = max(window.input[i], min(window.span[i], 1 << 40)) }
-    rules.rounding = .floor
-    if (1...3).contains(window.rank) {
-      for i in window.dimensions where !(1...Int(Int32.max)).contains(window.input[i]) {
-        throw .invalid("input[\(i - window.dimensions.lowerBound)]", window.input[i], "it must be 1 to \(Int32.max)")
-      }
-    }
-    for i in 0..<3 { rules.input[i] = min(rules.input[i], Int(Int32.max)) }
-    _ = try rules.outputSize(windowName: name)
+    // The input of a transposed convolution need not contain the kernel.
+    try window.checkNumbers(windowName: name)
     var output = Extents(repeating: 1)
     for i in window.dimensions {
       let index = i - window.dimensions.lowerBound
@@ -139,5 +132,25 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
           "its size in bytes must fit 62 bits")
       }
     }
+    // A run keeps a few padded rows for each thread, whose number must not overflow either, with room for what backward by
+    // data and 2^12 threads add.
+    var padded = CheckedSize(max(inputChannels, outputChannels) + 64) * (dataType.size << 15)
+    for i in 0..<3 {
+      let size = isTransposed ? output[i] : window.input[i]
+      padded = padded * (size + window.padBefore[i] + window.padAfter[i])
+    }
+    if padded.overflowed {
+      throw .invalid(
+        "pad_before and pad_after",
+        "\(window.dimensions.map { window.padBefore[$0] }) and \(window.dimensions.map { window.padAfter[$0] })",
+        "the padded tensor's size in bytes must fit 47 bits")
+    }
+    if window.window.product > Self.mostTaps {
+      throw ApusError(
+        .unsupported, "kernel has \(window.window.product) taps, but a plan keeps a table of them and takes at most \(Self.mostTaps)")
+    }
   }
+
+  /// Taps of a kernel at most: 1024 x 1024.
+  static let mostTaps = 1 << 20
 }

@@ -104,16 +104,34 @@ extension ConvolutionSides {
     return ConvolutionPass(depth: axis(0), height: axis(1), width: axis(2))
   }
 
+  /// Backward by data has a pass for each remainder of a position by the stride. Throws where they are too many to plan.
+  func checkPasses() throws(ApusError) {
+    var count = CheckedSize(1)
+    for i in 0..<3 { count = count * min(window.stride[i], window.input[i]) }
+    if !count.overflowed && count.value <= Self.mostPasses { return }
+    throw ApusError(
+      .unsupported,
+      "stride is \(window.dimensions.map { window.stride[$0] }), but where each position meets taps of its own "
+        + "(backward by data, or a transposed forward) the strides' product must be at most \(Self.mostPasses)")
+  }
+  /// Those of a stride of 256 x 256.
+  static let mostPasses = 1 << 16
+
   /// dx from dy: position i of x meets tap r where i + pad - r * dilation is a multiple of the stride. The taps that
   /// remainder f of i by the stride meets are every (stride / gcd)-th one.
   func backwardPasses() -> [ConvolutionPass] {
     func axes(_ i: Int) -> [PassAxis] {
-      let stride = window.stride[i]
-      return (0..<min(stride, window.input[i])).map { f in
+      let (stride, pad, dilation) = (window.stride[i], window.padBefore[i], window.dilation[i])
+      let count = min(stride, window.input[i])
+      // The taps of each remainder. Descending taps have ascending source positions.
+      var tapsOf = [[Int]](repeating: [], count: count)
+      for tap in (0..<window.window[i]).reversed() {
+        let remainder = ((tap * dilation - pad) % stride + stride) % stride
+        if remainder < count { tapsOf[remainder].append(tap) }
+      }
+      return tapsOf.enumerated().map { f, taps in
         let positions = (window.input[i] - f - 1) / stride + 1
-        // Descending taps have ascending source positions.
-        let taps = (0..<window.window[i]).reversed().filter { (f + window.padBefore[i] - $0 * window.dilation[i]) % stride == 0 }
-        func position(_ tap: Int) -> Int { (f + window.padBefore[i] - tap * window.dilation[i]) / stride }
+        func position(_ tap: Int) -> Int { (f + pad - tap * dilation) / stride }
         return PassAxis(
           positions: positions, start: f, step: stride, stride: 1, taps: taps.count,
           offset: taps.isEmpty ? 0 : position(taps[0]),

@@ -16,16 +16,26 @@ extension ConvolutionPlan {
       let channels = direction == .gatherSmall ? sides.k : sides.c
       list.insert(.planes, at: channels <= 6 ? 0 : list.count)
     }
+    if direction != .weights && PointwiseConvolution.canDo(sides) {
+      // Small images leave the columns of the product's tiles idle.
+      list.insert(.pointwise, at: sides.output.product >= 256 ? 0 : list.count)
+    }
     return list
   }
 
   static func makeMethod(
-    _ algorithm: ConvolutionAlgorithm, _ sides: ConvolutionSides, _ direction: SidesDirection, _ table: KernelTable,
-    size: Int
-  ) -> any ConvolutionMethod {
+    _ algorithm: ConvolutionAlgorithm, _ sides: ConvolutionSides, _ direction: SidesDirection,
+    _ descriptor: ConvolutionDescriptor, isForward: Bool, _ context: ExecutionContext
+  ) throws(ApusError) -> any ConvolutionMethod {
+    let table = context.instructionSet.kernels
+    let size = descriptor.dataType.size
     let gemm = size == 4 ? table.gemm32 : table.gemm64
     let convolution = size == 4 ? table.convolution32 : table.convolution64
     let planes = size == 4 ? table.planes32 : table.planes64
+    if algorithm == .pointwise {
+      return try PointwiseConvolution(
+        sides, backward: direction == .gatherBig, descriptor, isForward: isForward, context)
+    }
     return switch (algorithm, direction) {
     case (.planes, .gatherSmall): PlanesConvolution(sides, backward: false, gemm, planes, size: size)
     case (.planes, .gatherBig): PlanesConvolution(sides, backward: true, gemm, planes, size: size)

@@ -42,8 +42,9 @@ public final class ConvolutionPlan: Sendable {
     self.sides = sides
     instructionSet = context.instructionSet
     outputSize = try descriptor.outputSize()
-    method = Self.makeMethod(
-      algorithm, sides, direction.onSides(isTransposed: descriptor.isTransposed), table, size: size)
+    method = try Self.makeMethod(
+      algorithm, sides, direction.onSides(isTransposed: descriptor.isTransposed), descriptor,
+      isForward: direction == .forward, context)
     bias =
       direction == .backwardWeights && descriptor.hasBias
       ? BiasGradient(
@@ -61,8 +62,9 @@ public final class ConvolutionPlan: Sendable {
     let sides = try ConvolutionSides(descriptor)
     let table = context.instructionSet.kernels
     let gemm = descriptor.dataType == .float32 ? table.gemm32 : table.gemm64
-    return choices(
-      sides, direction.onSides(isTransposed: descriptor.isTransposed), gemm, allowsWinograd: descriptor.allowsWinograd)
+    let onSides = direction.onSides(isTransposed: descriptor.isTransposed)
+    if onSides == .gatherBig { try sides.checkPasses() }
+    return choices(sides, onSides, gemm, allowsWinograd: descriptor.allowsWinograd)
   }
 
   /// Operations of one run, taps in the padding counted; a multiply-add counts as two.

@@ -83,7 +83,9 @@ final class DirectConvolution: GatherMethod {
       $0.tapIndices(kernelHeight: sides.window.window.height, kernelWidth: sides.window.window.width)
     }
     // Taps that only positions beyond the result would meet are kept, so that the form holds all weights.
-    order += Set(0..<sides.taps).subtracting(order).sorted()
+    var isMet = [Bool](repeating: false, count: sides.taps)
+    for tap in order { isMet[tap] = true }
+    order += (0..<sides.taps).filter { !isMet[$0] }
     panels = WeightPanels(
       groups: sides.groups, sourceChannels: cin, resultChannels: backward ? sides.cPerGroup : sides.kPerGroup,
       rowsAreResults: !backward, order: order, gemm, convolution, size: size)

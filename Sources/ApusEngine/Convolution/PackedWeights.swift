@@ -17,6 +17,8 @@ struct PackedWeightsHeader: Equatable {
   var width: Int32
   /// The order of the taps depends on stride, dilation and padding where a stride leaves remainders.
   var order: UInt64
+  /// Fills the header's bytes, so that a stored buffer has none that nobody set.
+  var reserved: UInt64 = 0
 }
 
 extension ConvolutionPlan {
