@@ -102,13 +102,30 @@ struct ProblemOptions: ParsableArguments {
   @Option(help: "Types for problems that name none, separated by commas: f32, f64.")
   var type = "f32"
 
+  @Option(help: "Directions of problems that name none, separated by commas: forward, data, weights or backward.")
+  var direction: String?
+
+  @Option(help: "Layouts of problems that name none, separated by commas: nchw, nhwc.")
+  var layout: String?
+
+  @Option(help: "Algorithm of problems that name none. Default: the first that can.")
+  var algorithm: String?
+
+  @Option(help: "Batch of problems that name none. Default: 1.")
+  var batch: Int?
+
   @Flag(help: "Compare with the plain float64 reference; exit with 1 if a result is wrong.")
   var check = false
 
   func read<F: Family>(_ family: F.Type) throws -> [any Problem] {
     let types = try list(type, option: "--type", rule: "is none of f32, f64", ElementType.init(rawValue:)) ?? []
     do {
-      return try ProblemList.read(family, arguments: problems, presets: preset, types: types)
+      var chosen: [String: [String]] = [:]
+      for (name, text) in [("direction", direction), ("layout", layout), ("algorithm", algorithm)] {
+        chosen[name] = text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
+      }
+      return try ProblemList.read(
+        family, arguments: problems, presets: preset, types: types, chosen: chosen, batch: batch)
     } catch {
       throw fail(error.description)
     }

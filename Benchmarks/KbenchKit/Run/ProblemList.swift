@@ -3,9 +3,11 @@ import Foundation
 /// The problems of a command line: strings, files of them (`@path`) and presets.
 public enum ProblemList {
   /// In the order of the arguments, presets after them; the default preset where there is neither. Memory is checked
-  /// here, so that no run ends in the hands of the system's out-of-memory killer.
+  /// here, so that no run ends in the hands of the system's out-of-memory killer. `chosen` has, by the names of the
+  /// family's choices, the words for problems that have none; with several, each makes a problem.
   public static func read<F: Family>(
-    _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], machine: Machine = .current
+    _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], chosen: [String: [String]] = [:],
+    batch: Int? = nil, machine: Machine = .current
   ) throws(ProblemError) -> [any Problem] {
     var texts: [(text: String, place: String)] = []
     for argument in arguments {
@@ -21,6 +23,26 @@ public enum ProblemList {
       }
       texts += preset.problems.map { ($0, "") }
     }
+    for (name, words) in chosen.sorted(by: { $0.key < $1.key }) {
+      guard let choice = F.choices.first(where: { $0.name == name }) else {
+        throw ProblemError("--\(name)", "\(F.name) problems have no \(name)")
+      }
+      if let wrong = words.first(where: { !choice.words.contains($0) }) {
+        throw ProblemError("--\(name) \(wrong)", "it must be one of \(choice.words.joined(separator: ", "))")
+      }
+      texts = texts.flatMap { text, place in
+        let named = choice.words.map { choice.prefix + $0 }
+        let has = text.split(separator: ":").contains { named.contains(String($0)) }
+        return has ? [(text, place)] : words.map { (text + ":" + choice.prefix + $0, place) }
+      }
+    }
+    if let batch {
+      if !F.hasBatch { throw ProblemError("--batch", "\(F.name) problems have no batch of their own") }
+      if batch < 1 { throw ProblemError("--batch \(batch)", "it must be at least 1") }
+      texts = texts.map { text, place in
+        (text.prefix { $0 != ":" }.contains("n") ? text : "n\(batch)\(text)", place)
+      }
+    }
     var problems: [any Problem] = []
     for (text, place) in texts {
       for type in types {
@@ -30,8 +52,8 @@ public enum ProblemList {
         } catch {
           throw ProblemError(text, error.rule + place)
         }
-        // A string that names its type is one problem, however many types are asked for.
-        if types.count > 1 && problems.contains(where: { $0.text == problem.text }) { continue }
+        // A string that names its type, say, is one problem, however many types are asked for.
+        if (types.count > 1 || !chosen.isEmpty) && problems.contains(where: { $0.text == problem.text }) { continue }
         if problem.footprint > 0.8 * Double(machine.memory) {
           let gigabytes = fixed(problem.footprint * 1e-9, 1)
           throw ProblemError(text, "its operands take \(gigabytes) GB, above 80 % of this machine's memory" + place)
