@@ -176,11 +176,11 @@ static void every_algorithm(const apus_context *context, apus_conv_desc d, int v
     CHECK_OK(apus_conv_algorithms(context, &d, direction, list, 16, &count));
     CHECK_OK(apus_conv_algorithms(context, &d, direction, NULL, 0, &again));
     CHECK(count >= 1 && count == again);
-    one_plan(context, &d, direction, variant & 1, variant & 2);
+    one_plan(context, &d, direction, variant & 1, variant >> 1 & 1);
     for (int i = 0; i < count && i < 16; i++) {
       d.algorithm = list[i];
       CHECK(strcmp(apus_conv_algorithm_name(list[i]), "unknown") != 0);
-      one_plan(context, &d, direction, variant & 2, variant & 1);
+      one_plan(context, &d, direction, variant >> 1 & 1, variant & 1);
     }
   }
 }

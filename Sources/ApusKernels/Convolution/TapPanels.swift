@@ -46,36 +46,39 @@ func unpackTaps<V: KernelVector>(
 ) {
   let taps = shape.pointee.taps
   let length = shape.pointee.channels &* taps
-  withUnsafeTemporaryAllocation(of: V.self, capacity: 2 * V.lanes) { block in
-    let gathered = UnsafeMutableRawPointer(block.baseAddress!).assumingMemoryBound(to: V.Scalar.self)
-    let turned = gathered + V.lanes * V.lanes
-    var row = 0
-    while row < shape.pointee.rows {
-      let rows = min(V.lanes, shape.pointee.rows &- row)
-      var channel = 0
-      var tap = 0
-      var done = 0
-      while done < length {
-        let count = min(V.lanes, length &- done)
-        for j in 0..<count {
-          let from = shape.pointee.tapOffsets[tap] &+ channel &* shape.pointee.channelStride &+ row
-          V.load(panel + from).store(gathered + j &* V.lanes)
-          tap &+= 1
-          if tap == taps {
-            tap = 0
-            channel &+= 1
+  // Two allocations, because one of more than 1024 bytes would come from the heap.
+  withUnsafeTemporaryAllocation(of: V.self, capacity: V.lanes) { block in
+    withUnsafeTemporaryAllocation(of: V.self, capacity: V.lanes) { turnedBlock in
+      let gathered = UnsafeMutableRawPointer(block.baseAddress!).assumingMemoryBound(to: V.Scalar.self)
+      let turned = UnsafeMutableRawPointer(turnedBlock.baseAddress!).assumingMemoryBound(to: V.Scalar.self)
+      var row = 0
+      while row < shape.pointee.rows {
+        let rows = min(V.lanes, shape.pointee.rows &- row)
+        var channel = 0
+        var tap = 0
+        var done = 0
+        while done < length {
+          let count = min(V.lanes, length &- done)
+          for j in 0..<count {
+            let from = shape.pointee.tapOffsets[tap] &+ channel &* shape.pointee.channelStride &+ row
+            V.load(panel + from).store(gathered + j &* V.lanes)
+            tap &+= 1
+            if tap == taps {
+              tap = 0
+              channel &+= 1
+            }
           }
+          V.transpose(gathered, V.lanes, rows: count, columns: rows, turned, V.lanes)
+          for i in 0..<rows {
+            let to = result + ((row &+ i) &* shape.pointee.rowStride &+ done)
+            var x = V.load(turned + i &* V.lanes)
+            if shape.pointee.accumulate { x += V.load(UnsafePointer(to), first: count) }
+            x.store(to, first: count)
+          }
+          done &+= count
         }
-        V.transpose(gathered, V.lanes, rows: count, columns: rows, turned, V.lanes)
-        for i in 0..<rows {
-          let to = result + ((row &+ i) &* shape.pointee.rowStride &+ done)
-          var x = V.load(turned + i &* V.lanes)
-          if shape.pointee.accumulate { x += V.load(UnsafePointer(to), first: count) }
-          x.store(to, first: count)
-        }
-        done &+= count
+        row &+= V.lanes
       }
-      row &+= V.lanes
     }
   }
 }
