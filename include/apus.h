@@ -69,8 +69,8 @@ enum {
   APUS_FLOAT16 = 4,  /* reserved */
   APUS_INT8 = 5,     /* reserved */
   APUS_UINT8 = 6,    /* reserved */
-  APUS_INT32 = 7,    /* reserved */
-  APUS_INT64 = 8     /* reserved */
+  APUS_INT32 = 7,    /* for indices; reserved as a type of data */
+  APUS_INT64 = 8     /* for indices; reserved as a type of data */
 };
 
 /* Order of a matrix in memory, and transposition: the numbers are those of CBLAS, so that a CBLAS program's
@@ -472,8 +472,8 @@ apus_status apus_conv_plan_describe(const apus_conv_plan *plan, char *text, size
  * any alignment (64 is fastest). The form is position independent and may be stored. It serves every plan of the same
  * type, instruction set, algorithm, direction, channels, groups and kernel (forward and backward by weights share theirs,
  * and so do direct and implicit GEMM; backward by data also has stride, dilation and padding in its form); any other plan
- * refuses it with ERROR_MISMATCH. A packed gradient has the form of the packed weights, element for element, so that an
- * update that treats all alike may run on the packed bytes behind the first 64. */
+ * refuses it with ERROR_MISMATCH. A packed gradient whose plan has the algorithm of the forward one has the form of its packed
+ * weights, element for element, so that an update that treats all alike may run on the packed bytes behind the first 64. */
 apus_status apus_conv_pack_weights(const apus_context *context, const apus_conv_plan *plan, const void *weights,
                                    void *packed, size_t packed_bytes);
 apus_status apus_conv_unpack_weights(const apus_context *context, const apus_conv_plan *plan, const void *packed,
@@ -503,6 +503,129 @@ apus_status apus_conv_args_init(apus_conv_args *args);
  * first use, where scratch is NULL). context says back end and threads; the instruction set is the plan's.
  * INVALID_ARGUMENT: NULL where data are needed, scratch that is too small. MISMATCH: weights packed for another plan. */
 apus_status apus_conv_run(const apus_context *context, const apus_conv_plan *plan, const apus_conv_args *args);
+/* ------------------------------------------------------------------------------------------------ pooling */
+
+/* What a window's elements become.
+ *   MAX                      the largest; NaN is larger than all others. +0 and -0 are equal
+ *   AVERAGE                  the mean of the elements that lie in the input
+ *   AVERAGE_INCLUDE_PADDING  the sum divided by the size of the window, padding included; a window that hangs
+ *                            over the padding (rounding up) is cut there, as PyTorch does
+ *   LP                       (sum |x|^p)^(1/p) of the elements that lie in the input, with p = norm */
+enum { APUS_POOL_MAX = 0, APUS_POOL_AVERAGE = 1, APUS_POOL_AVERAGE_INCLUDE_PADDING = 2, APUS_POOL_LP = 3 };
+
+/* Directions of pooling plans, beside APUS_FORWARD and APUS_BACKWARD_DATA; for APUS_POOL_MAX only. */
+enum {
+  APUS_POOL_UNPOOL = 16,         /* x from y and indices: zero where no index points to */
+  APUS_POOL_UNPOOL_BACKWARD = 17 /* dy from dx and indices */
+};
+
+/* Pooling of dense tensors: x has batch x channels planes of input[], y as many of the output's size; each plane is
+ * pooled alone. Where an array has a number for each spatial dimension, see APUS_LAYOUT_NCHW. */
+typedef struct apus_pool_desc {
+  size_t struct_size;
+  int32_t dtype;        /* APUS_FLOAT32 or APUS_FLOAT64: of x, y, dx and dy */
+  int32_t spatial_rank; /* 1 to 3 */
+  int32_t kind;         /* APUS_POOL_... */
+  int32_t layout;       /* APUS_LAYOUT_..., of all tensors */
+  int32_t rounding;     /* APUS_ROUND_... */
+  int32_t adaptive;     /* 1: output[] is given, window i covers floor(i in / out) to ceil((i + 1) in / out) - 1; window,
+                           stride and rounding are not read, dilation must be 1 and padding 0 */
+  int32_t index_type;   /* APUS_INT32 or APUS_INT64: of the indices of a maximum */
+  int32_t reserved;
+  int64_t batch, channels;
+  int64_t input[APUS_MAX_SPATIAL_RANK];
+  int64_t output[APUS_MAX_SPATIAL_RANK]; /* read if adaptive is 1 */
+  int64_t window[APUS_MAX_SPATIAL_RANK];
+  int64_t stride[APUS_MAX_SPATIAL_RANK];
+  int64_t dilation[APUS_MAX_SPATIAL_RANK]; /* distance between the elements of a window; 1 unless kind is MAX */
+  int64_t pad_before[APUS_MAX_SPATIAL_RANK];
+  int64_t pad_after[APUS_MAX_SPATIAL_RANK];
+  double norm; /* p of LP, above 0 */
+} apus_pool_desc;
+
+/* Fills in a problem in NCHW with stride = window, dilation 1, no padding, FLOOR, int32 indices and norm 2; every field
+ * may be changed afterwards. input and window have spatial_rank numbers.
+ * INVALID_ARGUMENT: NULL, a spatial_rank outside 1..3. The other rules are the plan's. */
+apus_status apus_pool_desc_init(apus_pool_desc *desc, int32_t dtype, int32_t kind, int32_t spatial_rank, int64_t batch,
+                                int64_t channels, const int64_t *input, const int64_t *window);
+
+/* Sets pad_before and pad_after by APUS_PADDING_VALID or APUS_PADDING_SAME from input, window, stride and dilation.
+ * INVALID_ARGUMENT: NULL, an unknown padding, sizes of which none is computed. */
+apus_status apus_pool_desc_set_padding(apus_pool_desc *desc, int32_t padding);
+
+/* Makes the window the whole input, without padding: one output for each plane. INVALID_ARGUMENT: NULL, a spatial_rank
+ * outside 1..3. */
+apus_status apus_pool_desc_set_global(apus_pool_desc *desc);
+
+/* The size of the output along each spatial dimension into output, which has room for spatial_rank numbers.
+ * INVALID_ARGUMENT as for apus_pool_plan_create. */
+apus_status apus_pool_output_shape(const apus_pool_desc *desc, int64_t *output);
+
+/* A planned pooling: validated, algorithm chosen, immutable; usable by many threads at once. */
+typedef struct apus_pool_plan apus_pool_plan;
+
+/* Plans a direction: APUS_FORWARD, APUS_BACKWARD_DATA, APUS_POOL_UNPOOL or APUS_POOL_UNPOOL_BACKWARD. The instruction set
+ * is the context's and stays with the plan. *plan is set only on success. Allocates the plan and its tables: 8 bytes for
+ * each position of input and output along each dimension and, where an average's divisor is not the same everywhere, one
+ * plane of the output. A batch of 0 is legal, and so are 0 channels.
+ * INVALID_ARGUMENT: an unknown number in a field; a size outside of 1..INT32_MAX, a negative batch; a window that spans
+ * more than the padded input; padding or rounding that leaves a window without an element of the input (so pad_before is
+ * below the window's span); dilation other than 1 unless kind is MAX; STRICT rounding with a stride that does not divide;
+ * a norm that is not a number above 0; sizes in bytes that overflow; unpooling of another kind than MAX.
+ * UNSUPPORTED: a reserved dtype; more than 2^26 positions along a dimension; a maximum of planes with more than
+ * INT32_MAX positions, unless dtype is float64 and index_type int64. OUT_OF_MEMORY: the tables were refused. */
+apus_status apus_pool_plan_create(const apus_context *context, const apus_pool_desc *desc, int32_t direction,
+                                  apus_pool_plan **plan);
+/* Frees a plan; NULL is legal. */
+void apus_pool_plan_destroy(apus_pool_plan *plan);
+
+typedef struct apus_pool_plan_info {
+  size_t struct_size;
+  double flops;          /* of one run: one for each element of each window */
+  double bytes;          /* read and written at least: every operand that a run cannot do without once */
+  int64_t scratch_bytes; /* what a run with this context's threads takes if the caller passes scratch */
+  int64_t output[APUS_MAX_SPATIAL_RANK];
+  int32_t isa, threads;
+} apus_pool_plan_info;
+apus_status apus_pool_plan_get_info(const apus_context *context, const apus_pool_plan *plan, apus_pool_plan_info *info);
+
+/* As apus_gemm_plan_describe. */
+apus_status apus_pool_plan_describe(const apus_pool_plan *plan, char *text, size_t capacity, size_t *needed);
+
+/* The data of a run. By direction, what is read and what is written:
+ *   FORWARD          reads x; writes y and, of a maximum where indices is not NULL, the indices
+ *   BACKWARD_DATA    writes dx from dy. MAX reads indices too or, where they are NULL, x, in which it finds the same ones
+ *                    (the gradient is the same); LP reads x and y. AVERAGE reads nothing else
+ *   UNPOOL           reads y and indices; writes x. Of several elements with one index the last one, in memory, counts
+ *   UNPOOL_BACKWARD  reads dx and indices; writes dy
+ * x and dx are input-shaped; y, dy and indices output-shaped. An index is the position of the maximum in its plane,
+ * (d * H + h) * W + w in both layouts: of several equal maxima the first, of NaN the first. BACKWARD_DATA takes an index
+ * to lie in its own window: one that does not is not used. UNPOOL and UNPOOL_BACKWARD take any position of the plane.
+ * The gradient of LP is 0 where x is; that of MAX goes to the one element of the index. */
+typedef struct apus_pool_args {
+  size_t struct_size;
+  void *x;
+  void *y;
+  void *indices; /* of the plan's index_type */
+  void *dy;
+  void *dx;
+  int32_t accumulate; /* 1: BACKWARD_DATA adds to dx, UNPOOL_BACKWARD to dy; 0: they overwrite. 0 in other directions */
+  int32_t reserved;
+  void *scratch;        /* NULL: from the engine's per-thread buffers */
+  size_t scratch_bytes; /* at least scratch_bytes of apus_pool_plan_get_info with the same context */
+} apus_pool_args;
+
+/* struct_size, all pointers NULL, numbers 0. INVALID_ARGUMENT: NULL. */
+apus_status apus_pool_args_init(apus_pool_args *args);
+
+/* Runs a plan. Allocates nothing (but each thread's buffer at its first use, where scratch is NULL and one is needed).
+ * context says back end and threads; the instruction set is the plan's. A result has the same bits for any number of
+ * threads, any back end and any alignment, and a sample the same bits whatever batch is around it. What is written may
+ * overlap nothing that is read.
+ * INVALID_ARGUMENT: NULL where data are needed; indices given to another kind than MAX; accumulate where no gradient is
+ * written; scratch that is too small; UNPOOL and UNPOOL_BACKWARD: an index outside of the plane (all are looked at before
+ * anything is written). */
+apus_status apus_pool_run(const apus_context *context, const apus_pool_plan *plan, const apus_pool_args *args);
 
 #ifdef __cplusplus
 }

@@ -13,8 +13,8 @@ import KbenchKit
       """,
     version: "kbench \(Machine.apusVersion)",
     subcommands: [
-      OverviewCommand.self, FamilyCommand<Gemm>.self, FamilyCommand<Convolution>.self, LimitsCommand.self,
-      ThreadsCommand.self, CompareCommand.self,
+      OverviewCommand.self, FamilyCommand<Gemm>.self, FamilyCommand<Convolution>.self, FamilyCommand<Pool>.self,
+      LimitsCommand.self, ThreadsCommand.self, CompareCommand.self,
       WorkerCommand.self,
     ],
     defaultSubcommand: OverviewCommand.self)

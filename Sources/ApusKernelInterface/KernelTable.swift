@@ -12,6 +12,10 @@
   public var planes32: PlaneKernels
   /// Planes in float64.
   public var planes64: PlaneKernels
+  /// Pooling in float32.
+  public var pooling32: PoolingKernels
+  /// Pooling in float64.
+  public var pooling64: PoolingKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
   /// The yardstick in float32.
@@ -22,8 +26,8 @@
   /// A whole table; the names are the fields'.
   @inlinable public init(
     gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
-    planes32: PlaneKernels, planes64: PlaneKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
-    limits64: LimitKernels
+    planes32: PlaneKernels, planes64: PlaneKernels, pooling32: PoolingKernels, pooling64: PoolingKernels,
+    vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
@@ -31,6 +35,8 @@
     self.convolution64 = convolution64
     self.planes32 = planes32
     self.planes64 = planes64
+    self.pooling32 = pooling32
+    self.pooling64 = pooling64
     self.vectorMath = vectorMath
     self.limits32 = limits32
     self.limits64 = limits64

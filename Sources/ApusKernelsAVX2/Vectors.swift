@@ -27,6 +27,24 @@ extension SIMD8: KernelVector where Scalar == Float {
   ) {
     apus_transpose_f32x8(s, ss, rows, columns, d, ds)
   }
+  @inline(__always) static func maximumOrNaN(_ a: Self, _ b: Self) -> Self { apus_max_nan_f32x8(a, b) }
+  @inline(__always) static func select(_ p: Self, _ q: Self, where x: Self, isNewMaximumOver m: Self) -> Self {
+    apus_newer_f32x8(m, x, p, q)
+  }
+  @inline(__always) static func select(_ x: Self, whereBitsOf a: Self, equal b: Self) -> Self {
+    apus_same_f32x8(a, b, x)
+  }
+  @inline(__always) static func evenLanes(_ a: Self, _ b: Self) -> Self { apus_even_f32x8(a, b) }
+  @inline(__always) static func oddLanes(_ a: Self, _ b: Self) -> Self { apus_odd_f32x8(a, b) }
+  @inline(__always) static func interleavedLow(_ a: Self, _ b: Self) -> Self { apus_interleave_low_f32x8(a, b) }
+  @inline(__always) static func interleavedHigh(_ a: Self, _ b: Self) -> Self { apus_interleave_high_f32x8(a, b) }
+  @inline(__always) static func power(_ x: Self, _ p: Double) -> Self { apus_power_f32x8(x, p) }
+  @inline(__always) static func loadIndices(_ p: UnsafeRawPointer, _ i: Int, first count: Int, wide: Bool) -> Self {
+    apus_load_indices_f32x8(p, i, count, wide ? 1 : 0)
+  }
+  @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
+    apus_store_indices_f32x8(p, i, count, wide ? 1 : 0, self)
+  }
 }
 
 extension SIMD4: KernelVector where Scalar == Double {
@@ -48,5 +66,23 @@ extension SIMD4: KernelVector where Scalar == Double {
     _ s: UnsafePointer<Double>, _ ss: Int, rows: Int, columns: Int, _ d: UnsafeMutablePointer<Double>, _ ds: Int
   ) {
     apus_transpose_f64x4(s, ss, rows, columns, d, ds)
+  }
+  @inline(__always) static func maximumOrNaN(_ a: Self, _ b: Self) -> Self { apus_max_nan_f64x4(a, b) }
+  @inline(__always) static func select(_ p: Self, _ q: Self, where x: Self, isNewMaximumOver m: Self) -> Self {
+    apus_newer_f64x4(m, x, p, q)
+  }
+  @inline(__always) static func select(_ x: Self, whereBitsOf a: Self, equal b: Self) -> Self {
+    apus_same_f64x4(a, b, x)
+  }
+  @inline(__always) static func evenLanes(_ a: Self, _ b: Self) -> Self { apus_even_f64x4(a, b) }
+  @inline(__always) static func oddLanes(_ a: Self, _ b: Self) -> Self { apus_odd_f64x4(a, b) }
+  @inline(__always) static func interleavedLow(_ a: Self, _ b: Self) -> Self { apus_interleave_low_f64x4(a, b) }
+  @inline(__always) static func interleavedHigh(_ a: Self, _ b: Self) -> Self { apus_interleave_high_f64x4(a, b) }
+  @inline(__always) static func power(_ x: Self, _ p: Double) -> Self { apus_power_f64x4(x, p) }
+  @inline(__always) static func loadIndices(_ p: UnsafeRawPointer, _ i: Int, first count: Int, wide: Bool) -> Self {
+    apus_load_indices_f64x4(p, i, count, wide ? 1 : 0)
+  }
+  @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
+    apus_store_indices_f64x4(p, i, count, wide ? 1 : 0, self)
   }
 }

@@ -199,6 +199,66 @@ static void count_conv_runs(const apus_context *context, int32_t dtype, const co
   free(bias);
   free(weights);
   free(dw);
+typedef struct pool_kind {
+  const char *name;
+  int32_t kind, layout, direction;
+  int64_t window, stride, pad, with_indices;
+} pool_kind;
+
+static const pool_kind pool_kinds[] = {
+    {"max of pairs", APUS_POOL_MAX, APUS_LAYOUT_NCHW, APUS_FORWARD, 2, 2, 0, 0},
+    {"max with indices", APUS_POOL_MAX, APUS_LAYOUT_NCHW, APUS_FORWARD, 3, 2, 1, 1},
+    {"max with indices, channels last", APUS_POOL_MAX, APUS_LAYOUT_NHWC, APUS_FORWARD, 3, 2, 1, 1},
+    {"average", APUS_POOL_AVERAGE, APUS_LAYOUT_NCHW, APUS_FORWARD, 3, 1, 1, 0},
+    {"norm, channels last", APUS_POOL_LP, APUS_LAYOUT_NHWC, APUS_FORWARD, 3, 1, 1, 0},
+    {"max backward", APUS_POOL_MAX, APUS_LAYOUT_NCHW, APUS_BACKWARD_DATA, 3, 2, 1, 1},
+    {"max backward by x", APUS_POOL_MAX, APUS_LAYOUT_NCHW, APUS_BACKWARD_DATA, 3, 2, 1, 0},
+    {"max backward by x, channels last", APUS_POOL_MAX, APUS_LAYOUT_NHWC, APUS_BACKWARD_DATA, 2, 2, 0, 0},
+    {"average backward", APUS_POOL_AVERAGE, APUS_LAYOUT_NCHW, APUS_BACKWARD_DATA, 3, 1, 1, 0},
+    {"norm backward", APUS_POOL_LP, APUS_LAYOUT_NHWC, APUS_BACKWARD_DATA, 3, 1, 1, 0},
+    {"unpool", APUS_POOL_MAX, APUS_LAYOUT_NCHW, APUS_POOL_UNPOOL, 2, 2, 0, 1},
+    {"unpool backward", APUS_POOL_MAX, APUS_LAYOUT_NHWC, APUS_POOL_UNPOOL_BACKWARD, 2, 2, 0, 1},
+};
+
+static void count_pool_runs(const apus_context *context, int32_t dtype, const pool_kind *kind, int own_scratch) {
+  int64_t input[] = {24, 24}, window[] = {kind->window, kind->window};
+  apus_pool_desc d;
+  CHECK_OK(apus_pool_desc_init(&d, dtype, kind->kind, 2, 8, 20, input, window));
+  d.layout = kind->layout;
+  for (int i = 0; i < 2; i++) d.stride[i] = kind->stride, d.pad_before[i] = d.pad_after[i] = kind->pad;
+  enum { COUNT = 8 * 20 * 24 * 24 };
+  apus_pool_args x;
+  CHECK_OK(apus_pool_args_init(&x));
+  x.x = random_elements(dtype, COUNT, 1);
+  x.y = random_elements(dtype, COUNT, 2);
+  x.dy = random_elements(dtype, COUNT, 3);
+  x.dx = random_elements(dtype, COUNT, 4);
+  void *indices = calloc(COUNT, sizeof(int32_t));
+  x.indices = kind->with_indices ? indices : NULL;
+  apus_pool_plan *plan = NULL;
+  apus_pool_plan_info info;
+  info.struct_size = sizeof info;
+  if (!CHECK_OK(apus_pool_plan_create(context, &d, kind->direction, &plan))) return;
+  CHECK_OK(apus_pool_plan_get_info(context, plan, &info));
+  void *scratch = malloc((size_t)info.scratch_bytes + 1);
+  x.scratch = own_scratch ? scratch : NULL;
+  x.scratch_bytes = own_scratch ? (size_t)info.scratch_bytes : 0;
+  apus_status status = APUS_OK;
+  for (int i = 0; i < 2; i++) status |= apus_pool_run(context, plan, &x);
+  long before = counted_requests();
+  for (int i = 0; i < 1000; i++) status |= apus_pool_run(context, plan, &x);
+  long requests = counted_requests() - before;
+  CHECK_OK(status);
+  if (!CHECK(requests == 0))
+    fprintf(stderr, "  %ld requests: pooling, %s, %s, %s scratch\n", requests, kind->name,
+            apus_backend_name(context_info(context).backend), own_scratch ? "own" : "no");
+  apus_pool_plan_destroy(plan);
+  free(x.x);
+  free(x.y);
+  free(x.dy);
+  free(x.dx);
+  free(indices);
+  free(scratch);
 }
 
 static void in_order(void *user, int64_t count, apus_task_fn run, void *task) {
@@ -242,6 +302,8 @@ int main(void) {
       count_conv_runs(all[i], APUS_FLOAT32, &conv_kinds[j], 0);
       count_conv_runs(all[i], APUS_FLOAT64, &conv_kinds[j], 1);
     }
+    for (size_t j = 0; j < sizeof pool_kinds / sizeof *pool_kinds; j++)
+      count_pool_runs(all[i], j % 2 ? APUS_FLOAT64 : APUS_FLOAT32, &pool_kinds[j], (int)(j + (size_t)i) % 2);
     apus_context_destroy(all[i]);
   }
   return finish();

@@ -14,6 +14,23 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   static func maximum(_ a: Self, _ b: Self) -> Self
   /// a < b ? x : y, lane by lane. In generic code `.<` is a loop over the lanes.
   static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self
+  /// The larger one, a where they are equal, NaN where one is NaN.
+  static func maximumOrNaN(_ a: Self, _ b: Self) -> Self
+  /// q where x is larger than m or the first NaN, p elsewhere: for values and, as bits, for their indices.
+  static func select(_ p: Self, _ q: Self, where x: Self, isNewMaximumOver m: Self) -> Self
+  /// x where a and b have the same bits, 0 elsewhere.
+  static func select(_ x: Self, whereBitsOf a: Self, equal b: Self) -> Self
+  /// Lanes 0, 2, 4... of a followed by b, and the others.
+  static func evenLanes(_ a: Self, _ b: Self) -> Self
+  static func oddLanes(_ a: Self, _ b: Self) -> Self
+  /// a0, b0, a1, b1...: the first vector of that, and the second.
+  static func interleavedLow(_ a: Self, _ b: Self) -> Self
+  static func interleavedHigh(_ a: Self, _ b: Self) -> Self
+  /// |x|^p, lane by lane.
+  static func power(_ x: Self, _ p: Double) -> Self
+  /// Indices i ..< i + count of an array of Int32, or Int64 if wide, as bits of as many lanes.
+  static func loadIndices(_ p: UnsafeRawPointer, _ i: Int, first count: Int, wide: Bool) -> Self
+  func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool)
   static func squareRoot(_ a: Self) -> Self
   /// `a`, in a register here and now: the compiler moves no other pinned value across.
   static func pinned(_ a: Self) -> Self

@@ -182,3 +182,138 @@ APUS_TRANSPOSE(double, apus_f64x8, 8, f64x8)
 
 APUS_INLINE void apus_prefetch_second_level(const void *p) { __builtin_prefetch(p, 0, 2); }
 APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 1, 3); }
+
+// Pooling. Indices travel as the bits of a vector of the same lanes, so that they go where the values go.
+//   max_nan    the larger of two, the first where they are equal, NaN where one is
+//   newer      x is larger than m, or the first NaN: q, else p
+//   same       where the bits of a and b agree x, else 0
+//   even, odd  every second lane of two vectors, one after the other; interleave_low and _high undo that
+//   power      |x|^p, by libm
+#define APUS_POOLING(T, I, V, N, S)                                                                                    \
+  typedef I apus_bits_##S __attribute__((ext_vector_type(N)));                                                         \
+  typedef int32_t apus_narrow_##S __attribute__((ext_vector_type(N)));                                                 \
+  typedef int64_t apus_wide_##S __attribute__((ext_vector_type(N)));                                                   \
+  APUS_INLINE V apus_newer_##S(V m, V x, V p, V q) { return ((m == m) & ~(x <= m)) ? q : p; }                          \
+  APUS_INLINE V apus_same_##S(V a, V b, V x) {                                                                         \
+    return (apus_bits_##S)a == (apus_bits_##S)b ? x : (V)(T)0;                                                         \
+  }                                                                                                                    \
+  APUS_INLINE V apus_even_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_EVEN_##N); }                       \
+  APUS_INLINE V apus_odd_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_ODD_##N); }                         \
+  APUS_INLINE V apus_interleave_low_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_ZIP_LOW_##N); }          \
+  APUS_INLINE V apus_interleave_high_##S(V a, V b) { return __builtin_shufflevector(a, b, APUS_ZIP_HIGH_##N); }        \
+  static __attribute__((noinline, unused)) void apus_raise_##S(V *x, double p) {                                       \
+    union { V v; T x[N]; } u = {.v = *x};                                                                              \
+    for (int i = 0; i < N; i++) u.x[i] = (T)__builtin_pow(__builtin_fabs((double)u.x[i]), p);                          \
+    *x = u.v;                                                                                                          \
+  }                                                                                                                    \
+  APUS_INLINE V apus_power_##S(V x, double p) {                                                                        \
+    apus_raise_##S(&x, p);                                                                                             \
+    return x;                                                                                                          \
+  }                                                                                                                    \
+  APUS_INLINE void apus_store_indices_##S(void *p, ptrdiff_t first, ptrdiff_t count, int wide, V v) {                  \
+    if ((wide ? sizeof(int64_t) : sizeof(int32_t)) == sizeof(T)) {                                                     \
+      apus_store_first_##S((T *)p + first, count, v);                                                                  \
+      return;                                                                                                          \
+    }                                                                                                                  \
+    union { V v; I x[N]; } u = {.v = v};                                                                               \
+    if (wide) {                                                                                                        \
+      int64_t *d = (int64_t *)p + first;                                                                               \
+      if (count == N) {                                                                                                \
+        apus_wide_##S w = __builtin_convertvector((apus_bits_##S)v, apus_wide_##S);                                    \
+        memcpy(d, &w, N * sizeof *d);                                                                                  \
+      } else {                                                                                                         \
+        _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) d[i] = u.x[i];                     \
+      }                                                                                                                \
+    } else {                                                                                                           \
+      int32_t *d = (int32_t *)p + first;                                                                               \
+      if (count == N) {                                                                                                \
+        apus_narrow_##S w = __builtin_convertvector((apus_bits_##S)v, apus_narrow_##S);                                \
+        memcpy(d, &w, N * sizeof *d);                                                                                  \
+      } else {                                                                                                         \
+        _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) d[i] = (int32_t)u.x[i];            \
+      }                                                                                                                \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  APUS_INLINE V apus_load_indices_##S(const void *p, ptrdiff_t first, ptrdiff_t count, int wide) {                     \
+    if ((wide ? sizeof(int64_t) : sizeof(int32_t)) == sizeof(T)) {                                                     \
+      if (count != N) return apus_load_first_##S((const T *)p + first, count);                                         \
+      V v;                                                                                                             \
+      memcpy(&v, (const T *)p + first, sizeof v);                                                                      \
+      return v;                                                                                                        \
+    }                                                                                                                  \
+    union { V v; I x[N]; } u = {.v = (V)(T)0};                                                                         \
+    if (wide) {                                                                                                        \
+      const int64_t *s = (const int64_t *)p + first;                                                                   \
+      if (count == N) {                                                                                                \
+        apus_wide_##S w;                                                                                               \
+        memcpy(&w, s, N * sizeof *s);                                                                                  \
+        return (V)__builtin_convertvector(w, apus_bits_##S);                                                           \
+      }                                                                                                                \
+      _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = (I)s[i];                    \
+    } else {                                                                                                           \
+      const int32_t *s = (const int32_t *)p + first;                                                                   \
+      if (count == N) {                                                                                                \
+        apus_narrow_##S w;                                                                                             \
+        memcpy(&w, s, N * sizeof *s);                                                                                  \
+        return (V)__builtin_convertvector(w, apus_bits_##S);                                                           \
+      }                                                                                                                \
+      _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = s[i];                       \
+    }                                                                                                                  \
+    return u.v;                                                                                                        \
+  }
+#define APUS_EVEN_2 0, 2
+#define APUS_EVEN_4 APUS_EVEN_2, 4, 6
+#define APUS_EVEN_8 APUS_EVEN_4, 8, 10, 12, 14
+#define APUS_EVEN_16 APUS_EVEN_8, 16, 18, 20, 22, 24, 26, 28, 30
+#define APUS_ODD_2 1, 3
+#define APUS_ODD_4 APUS_ODD_2, 5, 7
+#define APUS_ODD_8 APUS_ODD_4, 9, 11, 13, 15
+#define APUS_ODD_16 APUS_ODD_8, 17, 19, 21, 23, 25, 27, 29, 31
+#define APUS_ZIP_LOW_2 0, 2
+#define APUS_ZIP_LOW_4 0, 4, 1, 5
+#define APUS_ZIP_LOW_8 0, 8, 1, 9, 2, 10, 3, 11
+#define APUS_ZIP_LOW_16 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define APUS_ZIP_HIGH_2 1, 3
+#define APUS_ZIP_HIGH_4 2, 6, 3, 7
+#define APUS_ZIP_HIGH_8 4, 12, 5, 13, 6, 14, 7, 15
+#define APUS_ZIP_HIGH_16 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+APUS_POOLING(float, int32_t, apus_f32x4, 4, f32x4)
+APUS_POOLING(double, int64_t, apus_f64x2, 2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_POOLING(float, int32_t, apus_f32x8, 8, f32x8)
+APUS_POOLING(double, int64_t, apus_f64x4, 4, f64x4)
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_POOLING(float, int32_t, apus_f32x16, 16, f32x16)
+APUS_POOLING(double, int64_t, apus_f64x8, 8, f64x8)
+#endif
+#undef APUS_POOLING
+
+#define APUS_MAX_NAN(V, S)                                                                                             \
+  APUS_INLINE V apus_max_nan_##S(V m, V x) {                                                                           \
+    V larger = x > m ? x : m;                                                                                          \
+    return x == x ? larger : x;                                                                                        \
+  }
+APUS_MAX_NAN(apus_f32x4, f32x4)
+APUS_MAX_NAN(apus_f64x2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_MAX_NAN(apus_f32x8, f32x8)
+APUS_MAX_NAN(apus_f64x4, f64x4)
+#endif
+#undef APUS_MAX_NAN
+#if APUS_X86 && defined(__AVX512F__)
+// maxps under a mask: two instructions where the compiler makes three of the form above.
+APUS_INLINE apus_f32x16 apus_max_nan_f32x16(apus_f32x16 m, apus_f32x16 x) {
+  return _mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, m);
+}
+APUS_INLINE apus_f64x8 apus_max_nan_f64x8(apus_f64x8 m, apus_f64x8 x) {
+  return _mm512_mask_max_pd(x, _mm512_cmp_pd_mask(x, x, _CMP_ORD_Q), x, m);
+}
+#endif
+
+// A number that the compiler cannot foresee: a loop that counts with it is not unrolled, which for the two or three turns
+// of a pooling window costs more than the loop.
+APUS_INLINE ptrdiff_t apus_opaque(ptrdiff_t x) {
+  __asm__("" : "+r"(x));
+  return x;
+}

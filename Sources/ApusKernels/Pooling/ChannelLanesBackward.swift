@@ -1,0 +1,360 @@
+import ApusKernelInterface
+
+// Backward with channels in the lanes, in gather form: every input pixel adds what the windows that cover it send back, in
+// their order, and is written once. So it takes no clearing, no order of scattered additions and no lock.
+
+/// What a window sends back to one of its elements.
+protocol GatherStep {
+  /// Whether it depends on which element that is.
+  static var isPerTap: Bool { get }
+  /// Whether it is the gradient times one factor.
+  static var isUniform: Bool { get }
+  /// Of window elements `i ..< i + count`, of which the first is number `window` of its plane, for the input positions
+  /// whose bits are `places`.
+  static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _ window: Int, _ places: V
+  ) -> V
+  /// The same where all lanes belong to one window.
+  static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    pixel window: Int, _ places: V
+  ) -> V
+  /// The sum of all terms for input elements `i ..< i + count`.
+  static func finish<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _ sum: V
+  ) -> V
+}
+
+extension GatherStep {
+  @inline(__always) static var isPerTap: Bool { false }
+  @inline(__always) static var isUniform: Bool { false }
+  @inline(__always) static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    pixel window: Int, _ places: V
+  ) -> V { term(s, operands, i, count, whole: whole, window, places) }
+  @inline(__always) static func finish<V: KernelVector>(
+    _: UnsafePointer<PoolingShape>, _: UnsafePointer<PoolingOperands>, _: Int, _: Int, whole: Bool, _ sum: V
+  ) -> V { sum }
+}
+
+/// Of a maximum whose indices are Int32.
+enum MaximumGather: GatherStep {
+  @inline(__always) static var isPerTap: Bool { true }
+  @inline(__always) static func term<V: KernelVector>(
+    _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(
+      operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: false)
+    return V.select(gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
+}
+
+/// Of a maximum whose indices are Int64.
+enum WideMaximumGather: GatherStep {
+  @inline(__always) static var isPerTap: Bool { true }
+  @inline(__always) static func term<V: KernelVector>(
+    _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: true)
+    return V.select(gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
+}
+
+/// Of an average with one factor for all windows.
+enum AverageGather: GatherStep {
+  @inline(__always) static var isUniform: Bool { true }
+  @inline(__always) static func term<V: KernelVector>(
+    _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _: Int, _: V
+  ) -> V { gradient(operands, i, count, whole: whole, V.self) }
+  @inline(__always) static func finish<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _: UnsafePointer<PoolingOperands>, _: Int, _: Int, whole: Bool, _ sum: V
+  ) -> V { sum * V(repeating: V.Scalar(s.pointee.factor)) }
+}
+
+/// Of an average whose windows have factors of their own.
+enum WeightedAverageGather: GatherStep {
+  @inline(__always) static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _ window: Int, _: V
+  ) -> V {
+    let factors = s.pointee.factors.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + window
+    return gradient(operands, i, count, whole: whole, V.self) * loadSome(factors, count, whole: whole, V.self)
+  }
+  @inline(__always) static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    pixel window: Int, _: V
+  ) -> V {
+    let factors = s.pointee.factors.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self)
+    return gradient(operands, i, count, whole: whole, V.self) * V(repeating: factors[window])
+  }
+}
+
+enum NormGather: GatherStep {
+  @inline(__always) static func term<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _: Int, _: V
+  ) -> V {
+    let y = UnsafePointer(operands.pointee.y.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self))
+    return normWeight(
+      gradient(operands, i, count, whole: whole, V.self), loadSome(y + i, count, whole: whole, V.self), s.pointee.norm)
+  }
+  @inline(__always) static func finish<V: KernelVector>(
+    _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
+    _ sum: V
+  ) -> V {
+    let x = UnsafePointer(operands.pointee.x.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self))
+    return sum * normSlope(loadSome(x + i, count, whole: whole, V.self), s.pointee.norm)
+  }
+}
+
+@inline(__always)
+private func gradient<V: KernelVector>(
+  _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool, _: V.Type
+) -> V {
+  loadSome(
+    UnsafePointer(operands.pointee.dy.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self)) + i, count,
+    whole: whole, V.self)
+}
+
+@inline(__always)
+func gatherChannels<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
+  _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
+) {
+  typealias Scalar = V.Scalar
+  guard let dxBase = operands.pointee.dx else { return }
+  let dx = dxBase.assumingMemoryBound(to: Scalar.self)
+  let accumulates = s.pointee.accumulates
+  let pixel = s.pointee.channels
+  let end = channel &+ channels
+  let columns = s.pointee.width.input
+  let outputColumns = s.pointee.width.output
+  let outputHeight = s.pointee.height.output
+  let sliceStep = outputHeight &* outputColumns
+  let isPaired =
+    s.pointee.isPairedAlongHeight && s.pointee.depth.input == 1 && s.pointee.depth.output == 1
+    && s.pointee.width.window == 2
+    && s.pointee.width.stride == 2 && s.pointee.widthsAreWhole
+  let outputPlane = s.pointee.depth.output &* sliceStep
+  var r = row &- 1
+  while counted(r) < row &+ rows {
+    r = r &+ 1
+    let (sample, d, h) = splitRow(r, s.pointee.depth.input, s.pointee.height.input)
+    if isPaired && h & 1 == 0 && h &+ 1 < s.pointee.height.input && r &+ 1 < row &+ rows {
+      // Two rows under one row of windows.
+      if h / 2 < outputHeight {
+        let first = (sample &* outputHeight &+ h / 2) &* outputColumns
+        gatherSquares(s, operands, dx, first, h, r, channel, channels, V.self, Step.self)
+        r = r &+ 1
+        continue
+      }
+    }
+    let depth = s.pointee.depth.covers[d]
+    let height = s.pointee.height.covers[h]
+    let firstRow = (Int(depth.first) &* outputHeight &+ Int(height.first)) &* outputColumns
+    let base = sample &* outputPlane
+    for w in 0..<columns {
+      let width = s.pointee.width.covers[w]
+      // A pixel that no window covers has no windows at all.
+      let over = Int(width.count)
+      let lines = over == 0 ? 0 : Int(height.count)
+      let slices = lines == 0 ? 0 : Int(depth.count)
+      let first = firstRow &+ Int(width.first)
+      let place = indexBits((d &* s.pointee.height.input &+ h) &* columns &+ w, V.self)
+      let to = (r &* columns &+ w) &* pixel
+      var c = channel
+      while c &+ 4 &* V.lanes <= end {
+        var a = V.zero
+        var b = a
+        var e = a
+        var f = a
+        let i = (base &+ first) &* pixel &+ c
+        if slices > 0 { sumLine(s, operands, i, first, over, place, &a, &b, &e, &f, Step.self) }
+        if slices > 0 && lines > 1 {
+          sumLine(
+            s, operands, i &+ outputColumns &* pixel, first &+ outputColumns, over, place, &a, &b, &e, &f, Step.self)
+        }
+        // What is left: a third line, and other slices.
+        var slice = 0
+        var line = 2
+        while slice < slices {
+          while line < lines {
+            let window = first &+ slice &* sliceStep &+ line &* outputColumns
+            sumLine(s, operands, (base &+ window) &* pixel &+ c, window, over, place, &a, &b, &e, &f, Step.self)
+            line = counted(line)
+          }
+          line = 0
+          slice = counted(slice)
+        }
+        let t = to &+ c
+        a = Step.finish(s, operands, t, V.lanes, whole: true, a)
+        b = Step.finish(s, operands, t &+ V.lanes, V.lanes, whole: true, b)
+        e = Step.finish(s, operands, t &+ 2 &* V.lanes, V.lanes, whole: true, e)
+        f = Step.finish(s, operands, t &+ 3 &* V.lanes, V.lanes, whole: true, f)
+        if accumulates {
+          a += V.load(dx + t)
+          b += V.load(dx + (t &+ V.lanes))
+          e += V.load(dx + (t &+ 2 &* V.lanes))
+          f += V.load(dx + (t &+ 3 &* V.lanes))
+        }
+        a.store(dx + t)
+        b.store(dx + (t &+ V.lanes))
+        e.store(dx + (t &+ 2 &* V.lanes))
+        f.store(dx + (t &+ 3 &* V.lanes))
+        c = c &+ 4 &* V.lanes
+      }
+      while c < end {
+        let count = min(V.lanes, end &- c)
+        var sum = V.zero
+        if over == 1 && lines == 1 && slices == 1 && count == V.lanes {
+          // Windows that do not overlap.
+          let i = (base &+ first) &* pixel &+ c
+          sum = Step.term(s, operands, i, V.lanes, whole: true, pixel: first, place)
+          sum = Step.finish(s, operands, to &+ c, V.lanes, whole: true, sum)
+          if accumulates { sum += V.load(dx + (to &+ c)) }
+          sum.store(dx + (to &+ c))
+          c = c &+ V.lanes
+          continue
+        }
+        var slice = 0
+        while slice < slices {
+          var line = 0
+          while line < lines {
+            let window = first &+ slice &* sliceStep &+ line &* outputColumns
+            var w = 0
+            while w < over {
+              let i = (base &+ window &+ w) &* pixel &+ c
+              if count == V.lanes {
+                sum += Step.term(s, operands, i, V.lanes, whole: true, pixel: window &+ w, place)
+              } else {
+                sum += Step.term(s, operands, i, count, whole: false, pixel: window &+ w, place)
+              }
+              w = counted(w)
+            }
+            line = counted(line)
+          }
+          slice = counted(slice)
+        }
+        sum = Step.finish(s, operands, to &+ c, count, whole: false, sum)
+        if accumulates { sum += V.load(dx + (to &+ c), first: count) }
+        sum.store(dx + (to &+ c), first: count)
+        c = c &+ V.lanes
+      }
+    }
+  }
+}
+
+/// Two rows of the input that lie under one row of windows two by two, whose first element is number `first`: what each
+/// window reads is read once.
+@inline(__always)
+private func gatherSquares<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
+  _ first: Int, _ h: Int, _ row: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  let columns = s.pointee.width.output
+  let width = s.pointee.width.input
+  let below = width &* pixel
+  let inSample = h / 2 &* columns
+  var w = 0
+  while w < columns {
+    let place = h &* width &+ 2 &* w
+    let places = (
+      indexBits(place, V.self), indexBits(place &+ 1, V.self), indexBits(place &+ width, V.self),
+      indexBits(place &+ width &+ 1, V.self)
+    )
+    var i = (first &+ w) &* pixel &+ channel
+    var to = (row &* width &+ 2 &* w) &* pixel &+ channel
+    var left = channels
+    while left > 0 {
+      let window = inSample &+ w
+      if left >= V.lanes {
+        let a = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.0)
+        let b = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.1)
+        let c = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.2)
+        let d = Step.term(s, operands, i, V.lanes, whole: true, pixel: window, places.3)
+        send(s, operands, dx, to, V.lanes, whole: true, a, Step.self)
+        send(s, operands, dx, to &+ pixel, V.lanes, whole: true, b, Step.self)
+        send(s, operands, dx, to &+ below, V.lanes, whole: true, c, Step.self)
+        send(s, operands, dx, to &+ below &+ pixel, V.lanes, whole: true, d, Step.self)
+      } else {
+        let a = Step.term(s, operands, i, left, whole: false, pixel: window, places.0)
+        let b = Step.term(s, operands, i, left, whole: false, pixel: window, places.1)
+        let c = Step.term(s, operands, i, left, whole: false, pixel: window, places.2)
+        let d = Step.term(s, operands, i, left, whole: false, pixel: window, places.3)
+        send(s, operands, dx, to, left, whole: false, a, Step.self)
+        send(s, operands, dx, to &+ pixel, left, whole: false, b, Step.self)
+        send(s, operands, dx, to &+ below, left, whole: false, c, Step.self)
+        send(s, operands, dx, to &+ below &+ pixel, left, whole: false, d, Step.self)
+      }
+      i = i &+ V.lanes
+      to = to &+ V.lanes
+      left = left &- V.lanes
+    }
+    w = counted(w)
+  }
+  // Columns that no window covers.
+  w = 2 &* columns
+  while w < width {
+    let to = (row &* width &+ w) &* pixel
+    var c = channel
+    while c < channel &+ channels {
+      let count = min(V.lanes, channel &+ channels &- c)
+      send(s, operands, dx, to &+ c, count, whole: false, V.zero, Step.self)
+      send(s, operands, dx, to &+ below &+ c, count, whole: false, V.zero, Step.self)
+      c = c &+ V.lanes
+    }
+    w = counted(w)
+  }
+}
+
+/// A finished sum to dx.
+@inline(__always)
+func send<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
+  _ i: Int, _ count: Int, whole: Bool, _ sum: V, _: Step.Type
+) {
+  if whole {
+    var result = Step.finish(s, operands, i, V.lanes, whole: true, sum)
+    if s.pointee.accumulates { result = V.load(dx + i) + result }
+    result.store(dx + i)
+  } else {
+    var result = Step.finish(s, operands, i, count, whole: false, sum)
+    if s.pointee.accumulates { result = V.load(dx + i, first: count) + result }
+    result.store(dx + i, first: count)
+  }
+}
+
+/// What neighbouring windows send back to four vectors of channels: up to three without a loop.
+@inline(__always)
+private func sumLine<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ window: Int, _ over: Int,
+  _ place: V, _ a: inout V, _ b: inout V, _ c: inout V, _ d: inout V, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  sumFour(s, operands, i, window, place, &a, &b, &c, &d, Step.self)
+  if over > 1 { sumFour(s, operands, i &+ pixel, window &+ 1, place, &a, &b, &c, &d, Step.self) }
+  if over > 2 { sumFour(s, operands, i &+ 2 &* pixel, window &+ 2, place, &a, &b, &c, &d, Step.self) }
+  var w = 3
+  while w < over {
+    sumFour(s, operands, i &+ w &* pixel, window &+ w, place, &a, &b, &c, &d, Step.self)
+    w = counted(w)
+  }
+}
+
+/// What one window sends back to four vectors of channels.
+@inline(__always)
+private func sumFour<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ window: Int, _ place: V,
+  _ a: inout V, _ b: inout V, _ c: inout V, _ d: inout V, _: Step.Type
+) {
+  a += Step.term(s, operands, i, V.lanes, whole: true, pixel: window, place)
+  b += Step.term(s, operands, i &+ V.lanes, V.lanes, whole: true, pixel: window, place)
+  c += Step.term(s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, pixel: window, place)
+  d += Step.term(s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, pixel: window, place)
+}
