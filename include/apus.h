@@ -212,8 +212,8 @@ apus_status apus_self_test(void);
 typedef struct apus_verbose_record {
   size_t struct_size;
   const char *event;       /* "plan" or "run" */
-  const char *operation;   /* "gemm" */
-  const char *problem;     /* shape, as kbench takes it: "1024x1024x1024:TN" */
+  const char *operation;   /* "gemm", "conv" */
+  const char *problem;     /* shape, as kbench takes it: "1024x1024x1024:TN", "n1c64h56w56k64f3p1" */
   const char *description; /* algorithm, blocking, type */
   int32_t isa, backend, threads;
   double microseconds;
@@ -357,6 +357,152 @@ apus_status apus_gemm_args_init(apus_gemm_args *args);
  * another shape, type or instruction set. */
 apus_status apus_gemm_run(const apus_context *context, const apus_gemm_plan *plan, const apus_gemm_args *args);
 
+/* -------------------------------------------------------------------------------------------- convolution */
+
+/* y = activation(conv(x, weights) + bias + residual), forward and backward, in 1 to 3 spatial dimensions:
+ *
+ *   conv(x, w)[n][k][position] = sum over c, tap of w[k][c][tap] x[n][c][position * stride - pad_before + tap * dilation]
+ *
+ * (a cross-correlation, as deep learning has it), x being 0 in the padding. Tensors are dense, in the layouts of the
+ * description. Weights are in the order (K, C / groups, taps), taps being R x S in two dimensions. The products of one
+ * element of y are added in an order that depends on the kernel, channels, type and instruction set only: the bits of a
+ * sample's y and dx depend neither on the batch around it nor on threads, back end or alignment, and those of dw not on
+ * threads, back end or alignment. */
+
+/* How a convolution is computed. A plan takes the first of apus_conv_algorithms unless its description names another. */
+enum {
+  APUS_CONV_AUTO = 0,
+  APUS_CONV_DIRECT = 1,        /* register tiles of pixels x channels over the taps */
+  APUS_CONV_IMPLICIT_GEMM = 2, /* the same over patches that are laid out a few rows at a time */
+  APUS_CONV_POINTWISE = 3,     /* a 1x1 kernel on NCHW tensors as a product for each image */
+  APUS_CONV_DEPTHWISE = 4,     /* one input channel in each group */
+  APUS_CONV_PLANES = 5,        /* vectors along the width of NCHW planes, for few channels */
+  APUS_CONV_WINOGRAD = 6       /* F(4x4, 3x3): fewer operations, larger rounding error; only with the flag below */
+};
+
+/* Properties of a convolution, combined with |. */
+enum {
+  APUS_CONV_PACKED_WEIGHTS = 1, /* weights (backward by weights: dw) are in the plan's own packed form */
+  APUS_CONV_ALLOW_WINOGRAD = 2  /* Winograd's algorithm may be chosen for 3x3 kernels with stride 1. Against the sum of
+                                   magnitudes S of an element's products, its error stays below 64 eps S in float32 and
+                                   float64 (the plain sum's: below K eps S, with K products) */
+};
+
+typedef struct apus_conv_desc {
+  size_t struct_size;
+  int32_t dtype;        /* APUS_FLOAT32 or APUS_FLOAT64: of every tensor */
+  int32_t spatial_rank; /* 1 to 3 */
+  int64_t batch;        /* 0 is legal */
+  int64_t in_channels;  /* C, a multiple of groups */
+  int64_t out_channels; /* K, a multiple of groups; groups = C is a depthwise convolution */
+  int64_t groups;
+  int64_t input[APUS_MAX_SPATIAL_RANK]; /* size of x */
+  int64_t kernel[APUS_MAX_SPATIAL_RANK];
+  int64_t stride[APUS_MAX_SPATIAL_RANK];
+  int64_t dilation[APUS_MAX_SPATIAL_RANK];
+  int64_t pad_before[APUS_MAX_SPATIAL_RANK], pad_after[APUS_MAX_SPATIAL_RANK];
+  int64_t output_padding[APUS_MAX_SPATIAL_RANK]; /* transposed: rows added to the end of y, less than the stride */
+  int32_t transposed; /* 1: the transpose of the convolution from y's shape to x's ("deconvolution"); x has in_channels,
+                         y has out_channels and the size (N - 1) S - before - after + D (F - 1) + 1 + output_padding.
+                         Weights are in the order (C, K / groups, taps) */
+  int32_t rounding;   /* APUS_ROUND_FLOOR or APUS_ROUND_STRICT */
+  int32_t x_layout;   /* APUS_LAYOUT_...: of x and dx */
+  int32_t y_layout;   /* of y, dy and residual */
+  int32_t bias;       /* 1: forward adds bias (K numbers), backward by weights gives db */
+  int32_t residual;   /* 1: forward adds a tensor of y's shape and layout before the activation */
+  int32_t activation; /* APUS_ACTIVATION_..., forward only: the caller takes dy back through it before backward */
+  int32_t algorithm;  /* APUS_CONV_AUTO or one of apus_conv_algorithms */
+  double slope;       /* of leaky ReLU and ELU */
+  int32_t flags;      /* APUS_CONV_... flags */
+  int32_t reserved;
+} apus_conv_desc;
+
+/* Fills in a plain convolution: batch 1, one group, stride and dilation 1, no padding, NHWC, floor, no bias. input and
+ * kernel have spatial_rank numbers. INVALID_ARGUMENT: NULL, a rank outside 1..3. */
+apus_status apus_conv_desc_init(apus_conv_desc *desc, int32_t dtype, int32_t spatial_rank, int64_t in_channels,
+                                int64_t out_channels, const int64_t *input, const int64_t *kernel);
+
+/* Sets pad_before and pad_after by rule (APUS_PADDING_...) from input, kernel, stride and dilation.
+ * INVALID_ARGUMENT: an unknown rule, a transposed convolution with SAME, sizes below 1. */
+apus_status apus_conv_desc_set_padding(apus_conv_desc *desc, int32_t padding);
+
+/* The spatial size of y: spatial_rank numbers. INVALID_ARGUMENT: any rule that the description breaks. */
+apus_status apus_conv_output_shape(const apus_conv_desc *desc, int64_t *shape);
+
+/* Elements of the weights and, where desc->bias is 1, of the bias. INVALID_ARGUMENT as above. */
+apus_status apus_conv_parameter_count(const apus_conv_desc *desc, int64_t *count);
+
+/* The algorithms that can do a problem in a direction (APUS_FORWARD, ...), best first: *count gets how many there are, and
+ * the first capacity of them go to algorithms (may be NULL if capacity is 0). The list depends on the problem and the
+ * instruction set, never on batch or threads. */
+apus_status apus_conv_algorithms(const apus_context *context, const apus_conv_desc *desc, int32_t direction,
+                                 int32_t *algorithms, int32_t capacity, int32_t *count);
+
+/* The name of an algorithm: "direct". "unknown" for any other number. The text is static. Never fails. */
+const char *apus_conv_algorithm_name(int32_t algorithm);
+
+/* A planned convolution in one direction: validated, algorithm chosen, immutable; usable by many threads at once. */
+typedef struct apus_conv_plan apus_conv_plan;
+
+/* Plans. The instruction set is the context's and stays with the plan. *plan is set only on success.
+ * INVALID_ARGUMENT: a rule that the description breaks, an unknown direction; the message names argument and value.
+ * UNSUPPORTED: a reserved dtype, an algorithm that cannot do the problem (the message lists those that can), a kernel of
+ * more than 2^20 taps, strides whose product is above 2^16 in backward by data (transposed: forward). */
+apus_status apus_conv_plan_create(const apus_context *context, const apus_conv_desc *desc, int32_t direction,
+                                  apus_conv_plan **plan);
+void apus_conv_plan_destroy(apus_conv_plan *plan);
+
+typedef struct apus_conv_info {
+  size_t struct_size;
+  double flops;                 /* of one run, taps in the padding counted; a multiply-add counts as two */
+  double bytes;                 /* read and written at least: every tensor once */
+  int64_t scratch_bytes;        /* what a run with this context's threads takes if the caller passes scratch: a few
+                                   rows of the tensors for each thread, and the packed weights unless they are given */
+  int64_t packed_weights_bytes; /* size of packed weights (with or without the flag) */
+  int64_t output[APUS_MAX_SPATIAL_RANK]; /* spatial size of y */
+  int32_t algorithm, isa, threads;
+  int32_t reserved;
+} apus_conv_info;
+apus_status apus_conv_plan_get_info(const apus_context *context, const apus_conv_plan *plan, apus_conv_info *info);
+
+/* As apus_gemm_plan_describe. */
+apus_status apus_conv_plan_describe(const apus_conv_plan *plan, char *text, size_t capacity, size_t *needed);
+
+/* Weights from their order (K, C / groups, taps) into the plan's own form, and back. packed has packed_weights_bytes and
+ * any alignment (64 is fastest). The form is position independent and may be stored. It serves every plan of the same
+ * type, instruction set, algorithm, direction, channels, groups and kernel (forward and backward by weights share theirs,
+ * and so do direct and implicit GEMM; backward by data also has stride, dilation and padding in its form); any other plan
+ * refuses it with ERROR_MISMATCH. A packed gradient whose plan has the algorithm of the forward one has the form of its packed
+ * weights, element for element, so that an update that treats all alike may run on the packed bytes behind the first 64. */
+apus_status apus_conv_pack_weights(const apus_context *context, const apus_conv_plan *plan, const void *weights,
+                                   void *packed, size_t packed_bytes);
+apus_status apus_conv_unpack_weights(const apus_context *context, const apus_conv_plan *plan, const void *packed,
+                                     void *weights);
+
+typedef struct apus_conv_args {
+  size_t struct_size;
+  const void *x;        /* forward, backward by weights */
+  const void *weights;  /* forward, backward by data */
+  const void *bias;     /* forward */
+  const void *residual; /* forward; may be y itself */
+  void *y;              /* forward: the result */
+  const void *dy;       /* backward */
+  void *dx;             /* backward by data: the result */
+  void *dw;             /* backward by weights: the result */
+  void *db;             /* backward by weights, where desc->bias is 1: the result */
+  int32_t accumulate;   /* 1: results are added to what the tensors hold (forward: before the activation) */
+  int32_t reserved;
+  void *scratch;        /* NULL: from the engine's per-thread buffers */
+  size_t scratch_bytes; /* at least scratch_bytes of apus_conv_plan_get_info with the same context */
+} apus_conv_args;
+
+/* struct_size, all else 0. */
+apus_status apus_conv_args_init(apus_conv_args *args);
+
+/* Runs a plan. Pointers that the direction does not use are ignored. Allocates nothing (but each thread's buffer at its
+ * first use, where scratch is NULL). context says back end and threads; the instruction set is the plan's.
+ * INVALID_ARGUMENT: NULL where data are needed, scratch that is too small. MISMATCH: weights packed for another plan. */
+apus_status apus_conv_run(const apus_context *context, const apus_conv_plan *plan, const apus_conv_args *args);
 /* ------------------------------------------------------------------------------------------------ pooling */
 
 /* What a window's elements become.

@@ -80,14 +80,17 @@ static void measure(const workload *w, double milliseconds) {
   printf("\n");
 }
 
-static const struct {
-  const char *op;
-  const char *(*setup)(const request *r, const apus_context *context, workload *w);
-} families[] = {
-    {"gemm", gemm_setup},
-    {"pool_fwd", pool_setup},
-    {"pool_bwd", pool_setup},
-};
+// By the family that the op's name begins with.
+static const char *set_up(const request *r, const apus_context *context, workload *w) {
+  static const struct {
+    const char *prefix;
+    const char *(*setup)(const request *r, const apus_context *context, workload *w);
+  } families[] = {{"gemm", gemm_setup}, {"conv_", conv_setup}, {"pool_", pool_setup}};
+  const char *op = request_text(r, "op", "");
+  for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
+    if (!strncmp(op, families[i].prefix, strlen(families[i].prefix))) return families[i].setup(r, context, w);
+  return "op";
+}
 
 int main(void) {
   const char *threads = getenv("OWN_NUM_THREADS");
@@ -108,9 +111,7 @@ int main(void) {
       parse(line, &r);
       if (w.call) w.release(w.state);
       w = (workload){0};
-      const char *refused = "op";
-      for (size_t i = 0; i < sizeof families / sizeof *families; i++)
-        if (!strcmp(request_text(&r, "op", ""), families[i].op)) refused = families[i].setup(&r, context, &w);
+      const char *refused = set_up(&r, context, &w);
       if (refused) {
         w = (workload){0};
         printf("no %s\n", refused);

@@ -32,6 +32,7 @@ typedef struct {
   char info[64];
 } workload;
 const char *gemm_setup(const request *r, const apus_context *context, workload *w);
+const char *conv_setup(const request *r, const apus_context *context, workload *w);
 const char *pool_setup(const request *r, const apus_context *context, workload *w);
 
 // Page-aligned zeroed floats; every worker of the driver fills inputs by the same formula from (index, seed).

@@ -24,7 +24,7 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
   var isa: String?
   @Option(help: "Apus's threading back end where there is more than one thread: dispatch, openmp. Default: dispatch.")
   var backend: String?
-  @Option(help: "Another library, as NAME=PATH[:SYMBOL]; in SYMBOL, ? stands for the type's letter. May be repeated.")
+  @Option(help: "Another library, as \(F.libraryGrammar). May be repeated.")
   var library: [String] = []
   @Option(help: "Measuring time of a library at a problem, all rounds together.")
   var seconds = 0.5
@@ -38,11 +38,17 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
     guard (1...1000).contains(rounds) else { throw fail("--rounds \(rounds): it must be 1 to 1000") }
     let limits = Limits()
     let comparison = Comparison(try settings(), limits: limits)
-    guard try comparison.start(F.self) else { return try end(.interrupted) }
+    guard try comparison.start(F.self) else {
+      // A document all the same, without rows.
+      format.report(comparison.columns(problems)).finish()
+      return try end(.interrupted)
+    }
     let report = format.report(comparison.columns(problems))
     let outcome = try comparison.run(F.self, problems, report: report)
     report.finish()
-    for (library, reason) in comparison.missing {
+    var told: Set<[String]> = []
+    // A library that takes part in several manners is missed once.
+    for (library, reason) in comparison.missing where told.insert(library.paths).inserted {
       let text = "\(library.name) was not found (\(reason)). \(library.howToInstall)\n"
       if format.format == .table {
         Report.toStandardOutput(text)
@@ -58,13 +64,10 @@ struct CompareFamilyCommand<F: Family>: ParsableCommand {
     let chosen = try Choice.backends(backend)
     if (sets?.count ?? 1) > 1 { throw fail("--isa \(isa ?? ""): a comparison has one instruction set") }
     if (chosen?.count ?? 1) > 1 { throw fail("--backend \(backend ?? ""): a comparison has one back end") }
-    let symbol = F.peers.first?.symbol ?? ""
     do {
       return Comparison.Settings(
         libraries: try F.peers
-          + library.map { text throws(ProblemError) in
-            try PeerLibrary.parse(text, standard: symbol)
-          },
+          + library.map { text throws(ProblemError) in try F.library(text) },
         context: try Choice.context(sets?.first, chosen?.first, nil), threads: try Choice.threadCounts(threads),
         seconds: try checked(seconds: seconds), rounds: rounds, checks: problems.check)
     } catch let error as ProblemError {
@@ -83,12 +86,13 @@ struct WorkerFamilyCommand<F: Family>: ParsableCommand {
   @Option var path: [String] = []
   @Option var symbol = ""
   @Option var versionSymbol = ""
+  @Option var manner = ""
 
   func run() throws {
     if !path.isEmpty {
       let library = PeerLibrary(
         name: "", paths: path, symbol: symbol, versionSymbol: versionSymbol.isEmpty ? nil : versionSymbol,
-        howToInstall: "")
+        manner: manner, howToInstall: "")
       return Worker.serve(F.self, .peer(library))
     }
     let context = try Choice.context(

@@ -23,7 +23,7 @@ struct FamilyCommand<F: Family>: ParsableCommand {
     let problems = try problems.read(F.self)
     let settings = RunSettings(
       contexts: try contexts(), seconds: try checked(seconds: seconds), checks: self.problems.check)
-    let report = format.report(Runner.columns(problems, checks: settings.checks))
+    let report = format.report(Runner.columns(problems, checks: settings.checks, algorithmWidth: F.algorithmWidth))
     defer { report.finish() }
     let runner = Runner(settings, limits: Limits(), report: report)
     do {

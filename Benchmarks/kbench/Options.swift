@@ -108,6 +108,12 @@ struct ProblemOptions: ParsableArguments {
   @Option(help: "Layouts of problems that name none, separated by commas: nchw, nhwc.")
   var layout: String?
 
+  @Option(help: "Algorithm of problems that name none. Default: the first that can.")
+  var algorithm: String?
+
+  @Option(help: "Batch of problems that name none. Default: 1.")
+  var batch: Int?
+
   @Flag(help: "Compare with the plain float64 reference; exit with 1 if a result is wrong.")
   var check = false
 
@@ -115,10 +121,11 @@ struct ProblemOptions: ParsableArguments {
     let types = try list(type, option: "--type", rule: "is none of f32, f64", ElementType.init(rawValue:)) ?? []
     do {
       var chosen: [String: [String]] = [:]
-      for (name, text) in [("direction", direction), ("layout", layout)] {
+      for (name, text) in [("direction", direction), ("layout", layout), ("algorithm", algorithm)] {
         chosen[name] = text.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
       }
-      return try ProblemList.read(family, arguments: problems, presets: preset, types: types, chosen: chosen)
+      return try ProblemList.read(
+        family, arguments: problems, presets: preset, types: types, chosen: chosen, batch: batch)
     } catch {
       throw fail(error.description)
     }

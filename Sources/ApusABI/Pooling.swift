@@ -6,43 +6,18 @@ import CApus
 
 // MARK: Descriptors
 
-/// The C header's arrays of one number for each spatial dimension.
-private typealias Triple = (Int64, Int64, Int64)
-
-/// The engine keeps the width last; `filler` stands for dimensions that are not in use.
-private func extents(_ numbers: Triple, _ rank: Int, _ filler: Int) -> Extents {
-  switch rank {
-  case 1: Extents(filler, filler, Int(numbers.0))
-  case 2: Extents(filler, Int(numbers.0), Int(numbers.1))
-  default: Extents(Int(numbers.0), Int(numbers.1), Int(numbers.2))
-  }
-}
-
-private func triple(_ extents: Extents, _ rank: Int, _ filler: Int64) -> Triple {
-  switch rank {
-  case 1: (Int64(extents.width), filler, filler)
-  case 2: (Int64(extents.height), Int64(extents.width), filler)
-  default: (Int64(extents.depth), Int64(extents.height), Int64(extents.width))
-  }
-}
-
 private func requireRank(_ rank: Int32) throws(ApusError) -> Int {
   if !(1...APUS_MAX_SPATIAL_RANK).contains(rank) { throw .invalid("spatial_rank", rank, "it must be 1, 2 or 3") }
   return Int(rank)
 }
 
-private func requireFlag(_ value: Int32, _ name: String) throws(ApusError) -> Bool {
-  if value != 0 && value != 1 { throw .invalid(name, value, "it must be 0 or 1") }
-  return value == 1
-}
-
 private func window(_ desc: apus_pool_desc, _ rank: Int) throws(ApusError) -> SpatialWindow {
   var window = SpatialWindow(
-    rank: rank, input: extents(desc.input, rank, 1), window: extents(desc.window, rank, 1))
-  window.stride = extents(desc.stride, rank, 1)
-  window.dilation = extents(desc.dilation, rank, 1)
-  window.padBefore = extents(desc.pad_before, rank, 0)
-  window.padAfter = extents(desc.pad_after, rank, 0)
+    rank: rank, input: extents(desc.input, rank: rank, rest: 1), window: extents(desc.window, rank: rank, rest: 1))
+  window.stride = extents(desc.stride, rank: rank, rest: 1)
+  window.dilation = extents(desc.dilation, rank: rank, rest: 1)
+  window.padBefore = extents(desc.pad_before, rank: rank, rest: 0)
+  window.padAfter = extents(desc.pad_after, rank: rank, rest: 0)
   window.rounding = try require(desc.rounding, "rounding", WindowRounding.self)
   return window
 }
@@ -58,7 +33,7 @@ private func descriptor(_ pointer: UnsafePointer<apus_pool_desc>?) throws(ApusEr
   result.indexType = try require(desc.index_type, "index_type", DataType.self)
   result.norm = desc.norm
   if try requireFlag(desc.adaptive, "adaptive") {
-    result.adaptiveOutput = extents(desc.output, rank, 1)
+    result.adaptiveOutput = extents(desc.output, rank: rank, rest: 1)
     result.window.window = Extents(repeating: 1)
     result.window.stride = Extents(repeating: 1)
     result.window.rounding = .floor
@@ -77,7 +52,7 @@ public func apus_pool_desc_init(
     let rank = try requireRank(spatial_rank)
     guard let input else { throw .invalid("input", "NULL", "it must point to \(rank) sizes") }
     guard let window else { throw .invalid("window", "NULL", "it must point to \(rank) sizes") }
-    func numbers(_ p: UnsafePointer<Int64>) -> Triple { (p[0], rank > 1 ? p[1] : 1, rank > 2 ? p[2] : 1) }
+    func numbers(_ p: UnsafePointer<Int64>) -> SpatialArray { (p[0], rank > 1 ? p[1] : 1, rank > 2 ? p[2] : 1) }
     var result = apus_pool_desc()
     result.struct_size = MemoryLayout<apus_pool_desc>.size
     result.dtype = dtype
@@ -118,8 +93,8 @@ public func apus_pool_desc_set_padding(_ desc: UnsafeMutablePointer<apus_pool_de
       }
       window.padToSame()
     }
-    desc?.pointee.pad_before = triple(window.padBefore, rank, 0)
-    desc?.pointee.pad_after = triple(window.padAfter, rank, 0)
+    desc?.pointee.pad_before = spatialArray(window.padBefore, rank: rank)
+    desc?.pointee.pad_after = spatialArray(window.padAfter, rank: rank)
   }
 }
 
@@ -189,7 +164,7 @@ public func apus_pool_plan_get_info(
     info.pointee.flops = plan.flops
     info.pointee.bytes = plan.bytes
     info.pointee.scratch_bytes = Int64(plan.scratchBytes(context: context))
-    info.pointee.output = triple(plan.output, plan.descriptor.window.rank, 1)
+    info.pointee.output = spatialArray(plan.output, rank: plan.descriptor.window.rank)
     info.pointee.isa = plan.instructionSet.rawValue
     info.pointee.threads = Int32(plan.threadsUsed(context: context))
   }

@@ -48,7 +48,7 @@ func staticText(_ text: StaticString) -> UnsafePointer<CChar> {
   UnsafeRawPointer(text.utf8Start).assumingMemoryBound(to: CChar.self)
 }
 
-/// A plan's description and its closing zero into `text`, cut to `capacity` bytes; the whole length into `needed`.
+/// A text of any length into a caller's buffer, cut to its capacity, with a closing zero.
 func describe(
   _ description: String, _ text: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ needed: UnsafeMutablePointer<Int>?
 ) throws(ApusError) {

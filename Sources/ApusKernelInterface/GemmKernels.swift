@@ -66,6 +66,8 @@
   public var bias: UnsafeRawPointer?
   /// Whether the bias has one number for each row rather than for each column.
   public var biasIsByRow = false
+  /// Where the bias is by row, elements from one row's number to the next one's; 0: all rows share one.
+  public var biasRowStride = 1
   /// The element added to the first of the block, or nil; columns are contiguous.
   public var residual: UnsafeRawPointer?
   /// Elements from one row of the residual to the next.
@@ -222,6 +224,11 @@
   /// tiles of A as `GemmBlockArguments.a` describes. Writes up to `lanes` elements past the last panel.
   public typealias PackA =
     @convention(c) (UnsafeRawPointer, UnsafeRawPointer, Int, Int, Int, Int, UnsafeMutableRawPointer) -> Void
+  /// (source, rows, row length, row stride, turned, width): each of `length` steps gets an element of every row, and the
+  /// steps are `width` >= rows apart. Writes up to `lanes` - 1 elements past a step's rows, the later step's over the
+  /// earlier one's surplus.
+  public typealias Turn =
+    @convention(c) (UnsafeRawPointer, Int, Int, Int, UnsafeMutableRawPointer, Int) -> Void
   /// (source, k, columns, step stride, column stride, packed): panels of B; one of the strides is 1.
   public typealias PackB =
     @convention(c) (UnsafeRawPointer, Int, Int, Int, Int, UnsafeMutableRawPointer) -> Void
@@ -250,6 +257,8 @@
   public var packA: PackA
   /// Columns of B into the panels that `block` reads.
   public var packB: PackB
+  /// Transposition in general.
+  public var turn: Turn
   /// result[i] = dot(matrix row i, vector), vector stride 1.
   public var dots: MatrixVector
   /// result[j] = sum over k of vector[k] * matrix[k][j], each a chain in the order of k, as the tile's.
@@ -260,7 +269,7 @@
   /// The table of one instruction set.
   @inlinable public init(
     lanes: Int, tileRows: Int, narrowTileRows: Int, tileColumns: Int, kBlock: Int, tile: Tile, block: Block,
-    packA: PackA, packB: PackB, dots: MatrixVector, update: MatrixVector, finish: Finish
+    packA: PackA, packB: PackB, turn: Turn, dots: MatrixVector, update: MatrixVector, finish: Finish
   ) {
     self.lanes = lanes
     self.tileRows = tileRows
@@ -271,6 +280,7 @@
     self.block = block
     self.packA = packA
     self.packB = packB
+    self.turn = turn
     self.dots = dots
     self.update = update
     self.finish = finish

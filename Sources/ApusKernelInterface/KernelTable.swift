@@ -4,6 +4,14 @@
   public var gemm32: GemmKernels
   /// GEMM in float64.
   public var gemm64: GemmKernels
+  /// Convolution in float32.
+  public var convolution32: ConvolutionKernels
+  /// Convolution in float64.
+  public var convolution64: ConvolutionKernels
+  /// Planes in float32.
+  public var planes32: PlaneKernels
+  /// Planes in float64.
+  public var planes64: PlaneKernels
   /// Pooling in float32.
   public var pooling32: PoolingKernels
   /// Pooling in float64.
@@ -17,11 +25,16 @@
 
   /// A whole table; the names are the fields'.
   @inlinable public init(
-    gemm32: GemmKernels, gemm64: GemmKernels, pooling32: PoolingKernels, pooling64: PoolingKernels,
+    gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
+    planes32: PlaneKernels, planes64: PlaneKernels, pooling32: PoolingKernels, pooling64: PoolingKernels,
     vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
+    self.convolution32 = convolution32
+    self.convolution64 = convolution64
+    self.planes32 = planes32
+    self.planes64 = planes64
     self.pooling32 = pooling32
     self.pooling64 = pooling64
     self.vectorMath = vectorMath

@@ -14,5 +14,13 @@ enum TileShape {
 /// Rows of a matrix that a matrix-vector product reads together.
 typealias DotRows = Count<4>
 
+/// Rows of a plane tile of 1, 2 and 3 channels: rows x channels (x 2 vectors) sums, and a row of the source.
+typealias NarrowPlaneRows1 = Count<7>
+typealias NarrowPlaneRows2 = Count<7>
+typealias NarrowPlaneRows3 = Count<7>
+typealias WidePlaneRows1 = Count<7>
+typealias WidePlaneRows2 = Count<4>
+typealias WidePlaneRows3 = Count<4>
+
 /// This set's kernels.
 public var kernelTableAVX512: KernelTable { makeKernelTable() }

@@ -1,7 +1,8 @@
-/* Running a plan allocates nothing: 1000 runs of every kind of plan after two warm ones. Run it with counting_malloc
+/* Running a plan allocates nothing: 1000 runs of every kind of GEMM, and 100 of every kind of convolution, after two
+ * warm ones. Run it with counting_malloc
  * preloaded; alone it skips. */
 #include "check.h"
-#include "plain_gemm.h"
+#include "plain_conv.h"
 #include <dlfcn.h>
 #include <unistd.h>
 
@@ -102,6 +103,102 @@ static void count_runs(const apus_context *context, int32_t dtype, const kind *k
   free(scratch);
 }
 
+typedef struct conv_kind {
+  const char *name;
+  int64_t batch, in_channels, size, out_channels, kernel, stride, pad, groups;
+  int32_t transposed, x_layout, y_layout, activation, flags;
+} conv_kind;
+
+static const conv_kind conv_kinds[] = {
+    {"NHWC", 2, 16, 20, 24, 3, 1, 1, 1, 0, 1, 1, 0, 0},
+    {"NCHW", 2, 16, 20, 24, 3, 1, 1, 1, 0, 0, 0, 0, 0},
+    {"mixed layouts, sigmoid", 1, 16, 20, 24, 3, 2, 1, 1, 0, 0, 1, APUS_ACTIVATION_SIGMOID, 0},
+    {"few channels", 1, 3, 32, 6, 5, 1, 0, 1, 0, 0, 0, APUS_ACTIVATION_RELU, 0},
+    {"1x1", 3, 32, 14, 40, 1, 1, 0, 1, 0, 1, 1, 0, 0},
+    {"1x1 planes", 3, 32, 14, 40, 1, 1, 0, 1, 0, 0, 0, 0, 0},
+    {"depthwise", 2, 24, 16, 24, 3, 1, 1, 24, 0, 1, 1, 0, 0},
+    {"depthwise planes", 2, 24, 16, 24, 3, 1, 1, 24, 0, 0, 0, 0, 0},
+    {"groups", 2, 24, 16, 36, 3, 1, 1, 4, 0, 1, 0, 0, 0},
+    {"transposed", 1, 16, 12, 12, 4, 2, 1, 1, 1, 1, 1, APUS_ACTIVATION_TANH, 0},
+    {"packed", 1, 16, 20, 24, 3, 1, 1, 1, 0, 1, 1, 0, APUS_CONV_PACKED_WEIGHTS},
+    {"winograd allowed", 1, 64, 20, 64, 3, 1, 1, 1, 0, 1, 1, 0, APUS_CONV_ALLOW_WINOGRAD},
+    {"empty batch", 0, 4, 8, 4, 3, 1, 1, 1, 0, 1, 1, 0, 0},
+};
+
+/* Every direction and algorithm of a convolution. */
+static void count_conv_runs(const apus_context *context, int32_t dtype, const conv_kind *kind, int own_scratch) {
+  apus_conv_desc d;
+  int64_t input[2] = {kind->size, kind->size}, kernel[2] = {kind->kernel, kind->kernel};
+  CHECK_OK(apus_conv_desc_init(&d, dtype, 2, kind->in_channels, kind->out_channels, input, kernel));
+  d.batch = kind->batch;
+  d.groups = kind->groups;
+  for (int i = 0; i < 2; i++) {
+    d.stride[i] = kind->stride;
+    d.pad_before[i] = d.pad_after[i] = kind->pad;
+  }
+  d.transposed = kind->transposed;
+  d.x_layout = kind->x_layout;
+  d.y_layout = kind->y_layout;
+  d.activation = kind->activation;
+  d.flags = kind->flags;
+  d.bias = d.residual = 1;
+  plain_conv p;
+  if (!CHECK(plain_conv_make(&d, &p))) return;
+  int64_t x_count = plain_x_count(&d, &p), y_count = plain_y_count(&d, &p);
+  void *x = random_elements(dtype, x_count, 1), *y = random_elements(dtype, y_count, 2), *dx = random_elements(dtype, x_count, 3);
+  void *dy = random_elements(dtype, y_count, 4), *bias = random_elements(dtype, d.out_channels, 5);
+  void *weights = random_elements(dtype, plain_weight_count(&d, &p), 6), *dw = random_elements(dtype, plain_weight_count(&d, &p), 7);
+  for (int32_t direction = APUS_FORWARD; direction <= APUS_BACKWARD_WEIGHTS; direction++) {
+    int32_t list[16], count = 0;
+    d.algorithm = APUS_CONV_AUTO;
+    CHECK_OK(apus_conv_algorithms(context, &d, direction, list, 16, &count));
+    for (int i = 0; i < count && i < 16; i++) {
+      d.algorithm = list[i];
+      apus_conv_plan *plan = NULL;
+      apus_conv_info info;
+      info.struct_size = sizeof info;
+      if (!CHECK_OK(apus_conv_plan_create(context, &d, direction, &plan))) return;
+      CHECK_OK(apus_conv_plan_get_info(context, plan, &info));
+      void *packed = malloc((size_t)info.packed_weights_bytes), *scratch = malloc((size_t)info.scratch_bytes + 1);
+      CHECK_OK(apus_conv_pack_weights(context, plan, weights, packed, (size_t)info.packed_weights_bytes));
+      int packs = (d.flags & APUS_CONV_PACKED_WEIGHTS) != 0;
+      apus_conv_args a;
+      CHECK_OK(apus_conv_args_init(&a));
+      a.x = x;
+      a.weights = packs ? packed : weights;
+      a.bias = bias;
+      a.residual = a.dy = dy;
+      a.y = y;
+      a.dx = dx;
+      a.dw = packs ? packed : dw;
+      a.db = bias;
+      a.scratch = own_scratch ? scratch : NULL;
+      a.scratch_bytes = own_scratch ? (size_t)info.scratch_bytes : 0;
+      apus_status status = APUS_OK;
+      for (int run = 0; run < 2; run++) status |= apus_conv_run(context, plan, &a);
+      long before = counted_requests();
+      for (int run = 0; run < 100; run++) status |= apus_conv_run(context, plan, &a);
+      /* Packing, too, works in place. */
+      status |= apus_conv_pack_weights(context, plan, weights, packed, (size_t)info.packed_weights_bytes);
+      status |= apus_conv_unpack_weights(context, plan, packed, dw);
+      long requests = counted_requests() - before;
+      CHECK_OK(status);
+      if (!CHECK(requests == 0))
+        fprintf(stderr, "  %ld requests: convolution %s, direction %d, %s, %s, %s, %s scratch\n", requests, kind->name, direction,
+                apus_conv_algorithm_name(list[i]), dtype == APUS_FLOAT32 ? "float32" : "float64",
+                apus_backend_name(context_info(context).backend), own_scratch ? "own" : "no");
+      apus_conv_plan_destroy(plan);
+      free(packed);
+      free(scratch);
+    }
+  }
+  free(x);
+  free(y);
+  free(dx);
+  free(dy);
+  free(bias);
+  free(weights);
+  free(dw);
 typedef struct pool_kind {
   const char *name;
   int32_t kind, layout, direction;
@@ -200,6 +297,10 @@ int main(void) {
     for (size_t j = 0; j < sizeof kinds / sizeof *kinds; j++) {
       count_runs(all[i], APUS_FLOAT32, &kinds[j], 0);
       count_runs(all[i], APUS_FLOAT64, &kinds[j], 1);
+    }
+    for (size_t j = 0; j < sizeof conv_kinds / sizeof *conv_kinds; j++) {
+      count_conv_runs(all[i], APUS_FLOAT32, &conv_kinds[j], 0);
+      count_conv_runs(all[i], APUS_FLOAT64, &conv_kinds[j], 1);
     }
     for (size_t j = 0; j < sizeof pool_kinds / sizeof *pool_kinds; j++)
       count_pool_runs(all[i], j % 2 ? APUS_FLOAT64 : APUS_FLOAT32, &pool_kinds[j], (int)(j + (size_t)i) % 2);

@@ -261,6 +261,193 @@ static void scratch_too_small(void) {
   apus_gemm_plan_destroy(plan);
 }
 
+static apus_conv_desc small_conv(void) {
+  apus_conv_desc d;
+  int64_t input[2] = {7, 7}, kernel[2] = {3, 3};
+  CHECK_OK(apus_conv_desc_init(&d, APUS_FLOAT32, 2, 4, 6, input, kernel));
+  return d;
+}
+
+static void convolution_descriptors(void) {
+  int64_t input[3] = {7, 7, 7}, kernel[3] = {3, 3, 3}, shape[3] = {-1, -1, -1}, count = -1;
+  int32_t list[4] = {-1, -1, -1, -1}, number = -1;
+  apus_conv_desc d, good = small_conv(), untouched = good;
+  apus_conv_plan *plan = NULL;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_init(NULL, APUS_FLOAT32, 2, 1, 1, input, kernel));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_init(&untouched, APUS_FLOAT32, 4, 1, 1, input, kernel));
+  CHECK(message_has("spatial_rank", "4"));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_init(&untouched, APUS_FLOAT32, 0, 1, 1, input, kernel));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_init(&untouched, APUS_FLOAT32, 2, 1, 1, NULL, kernel));
+  CHECK(message_has("input", "NULL"));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_init(&untouched, APUS_FLOAT32, 2, 1, 1, input, NULL));
+  CHECK(message_has("kernel", "NULL"));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_set_padding(NULL, APUS_PADDING_SAME));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_set_padding(&untouched, 2));
+  CHECK(message_has("padding", "2"));
+  CHECK(memcmp(&untouched, &good, sizeof good) == 0);
+  d = good;
+  d.transposed = 1;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_set_padding(&d, APUS_PADDING_SAME));
+  CHECK(message_has("padding", "transposed"));
+  d = good;
+  d.stride[1] = 0;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_desc_set_padding(&d, APUS_PADDING_SAME));
+  CHECK(message_has("stride[1]", "0"));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_create(NULL, NULL, APUS_FORWARD, &plan));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_create(NULL, &good, APUS_FORWARD, NULL));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_create(NULL, &good, 3, &plan));
+  CHECK(message_has("direction", "3") && plan == NULL);
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_output_shape(&good, NULL));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_parameter_count(&good, NULL));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_algorithms(NULL, &good, APUS_FORWARD, list, 4, NULL));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_algorithms(NULL, &good, APUS_FORWARD, list, -1, &number));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_algorithms(NULL, &good, APUS_FORWARD, NULL, 1, &number));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_algorithms(NULL, &good, 9, list, 4, &number));
+#define REFUSED(status, name, field, value, text)                                           \
+  d = good;                                                                                 \
+  d.field = value;                                                                          \
+  CHECK_STATUS(status, apus_conv_plan_create(NULL, &d, APUS_FORWARD, &plan));               \
+  CHECK(message_has(name, text) && plan == NULL);                                           \
+  CHECK_STATUS(status, apus_conv_algorithms(NULL, &d, APUS_FORWARD, list, 4, &number));     \
+  CHECK_STATUS(status, apus_conv_parameter_count(&d, &count));                              \
+  CHECK_STATUS(status, apus_conv_output_shape(&d, shape));                                  \
+  CHECK(message_has(name, text) && shape[0] == -1 && count == -1 && number == -1 && list[0] == -1)
+#define INVALID(field, value, text) REFUSED(APUS_ERROR_INVALID_ARGUMENT, #field, field, value, text)
+  INVALID(struct_size, 1, "1");
+  INVALID(dtype, 99, "99");
+  REFUSED(APUS_ERROR_UNSUPPORTED, "dtype", dtype, APUS_BFLOAT16, "bfloat16");
+  INVALID(spatial_rank, 4, "4");
+  INVALID(spatial_rank, -1, "-1");
+  INVALID(batch, -1, "-1");
+  INVALID(batch, INT64_MIN, "-9223372036854775808");
+  REFUSED(APUS_ERROR_INVALID_ARGUMENT, "x", batch, INT64_MAX, "9223372036854775807");
+  INVALID(in_channels, 0, "0");
+  INVALID(out_channels, INT64_MAX, "9223372036854775807");
+  INVALID(groups, 0, "0");
+  REFUSED(APUS_ERROR_INVALID_ARGUMENT, "in_channels is 4", groups, 3, "groups, 3");
+  INVALID(input[1], 0, "0");
+  INVALID(input[0], INT64_MAX, "9223372036854775807");
+  INVALID(kernel[0], 8, "8");
+  INVALID(kernel[1], INT64_MIN, "-9223372036854775808");
+  INVALID(stride[0], 0, "0");
+  INVALID(stride[1], INT64_MAX, "9223372036854775807");
+  INVALID(dilation[0], -3, "-3");
+  INVALID(dilation[1], INT64_MAX, "9223372036854775807");
+  INVALID(pad_before[0], -1, "-1");
+  INVALID(pad_after[1], INT64_MAX, "9223372036854775807");
+  INVALID(output_padding[0], 1, "1");
+  INVALID(transposed, 2, "2");
+  INVALID(rounding, APUS_ROUND_CEIL, "ceil");
+  INVALID(rounding, 7, "7");
+  INVALID(x_layout, 2, "2");
+  INVALID(y_layout, -1, "-1");
+  INVALID(bias, 2, "2");
+  INVALID(residual, -1, "-1");
+  INVALID(activation, 6, "6");
+  INVALID(algorithm, 77, "77");
+  INVALID(flags, 4, "4");
+  INVALID(reserved, 1, "1");
+#undef INVALID
+#undef REFUSED
+  d = good;
+  d.algorithm = APUS_CONV_DEPTHWISE; /* of one group */
+  CHECK_STATUS(APUS_ERROR_UNSUPPORTED, apus_conv_plan_create(NULL, &d, APUS_FORWARD, &plan));
+  CHECK(message_has("algorithm is depthwise", "direct") && plan == NULL);
+  /* The numbers that a student meets: 7 wide, a kernel of 3, stride 3. */
+  d = good;
+  d.stride[0] = d.stride[1] = 3;
+  d.rounding = APUS_ROUND_STRICT;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_output_shape(&d, shape));
+  CHECK(message_has("stride[0] is 3", "does not divide 4") && message_has("a kernel of 3", "input of 7"));
+}
+
+static void convolution_runs(void) {
+  apus_conv_desc d = small_conv();
+  apus_conv_plan *plan = NULL, *backward = NULL;
+  apus_conv_info info;
+  d.bias = d.residual = 1;
+  CHECK_OK(apus_conv_plan_create(NULL, &d, APUS_FORWARD, &plan));
+  CHECK_OK(apus_conv_plan_create(NULL, &d, APUS_BACKWARD_WEIGHTS, &backward));
+  info.struct_size = 1;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_get_info(NULL, plan, &info));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_get_info(NULL, plan, NULL));
+  info.struct_size = sizeof info;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_get_info(NULL, NULL, &info));
+  CHECK_OK(apus_conv_plan_get_info(NULL, plan, &info));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_describe(NULL, NULL, 0, NULL));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_describe(plan, NULL, 1, NULL));
+
+  float *data = (float *)calloc(2000, sizeof *data), *y = (float *)malloc(150 * sizeof *y), untouched[150];
+  char *packed = (char *)calloc((size_t)info.packed_weights_bytes, 1), *scratch = (char *)malloc((size_t)info.scratch_bytes);
+  for (int i = 0; i < 150; i++) y[i] = untouched[i] = (float)i;
+  apus_conv_args x, good;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_args_init(NULL));
+  CHECK_OK(apus_conv_args_init(&good));
+  good.x = good.weights = good.bias = good.residual = data;
+  good.y = y;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_run(NULL, NULL, &good));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_run(NULL, plan, NULL));
+#define REFUSED(field, value, text)                                               \
+  x = good;                                                                       \
+  x.field = value;                                                                \
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_run(NULL, plan, &x));       \
+  CHECK(message_has(#field, text) && memcmp(y, untouched, sizeof untouched) == 0)
+  REFUSED(struct_size, 8, "8");
+  REFUSED(x, NULL, "1 x 4 x 7 x 7");
+  REFUSED(weights, NULL, "216");
+  REFUSED(bias, NULL, "6");
+  REFUSED(residual, NULL, "1 x 6 x 5 x 5");
+  REFUSED(y, NULL, "1 x 6 x 5 x 5");
+  REFUSED(accumulate, 2, "2");
+  REFUSED(reserved, 1, "1");
+  good.scratch = scratch;
+  REFUSED(scratch_bytes, (size_t)info.scratch_bytes - 1, "takes");
+  REFUSED(scratch_bytes, 0, "takes");
+  good.scratch = NULL;
+#undef REFUSED
+  x = good;
+  x.dy = data;
+  x.dw = y;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_run(NULL, backward, &x));
+  CHECK(message_has("db", "NULL") && memcmp(y, untouched, sizeof untouched) == 0);
+
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_pack_weights(NULL, NULL, data, packed, (size_t)info.packed_weights_bytes));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_pack_weights(NULL, plan, NULL, packed, (size_t)info.packed_weights_bytes));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_pack_weights(NULL, plan, data, NULL, (size_t)info.packed_weights_bytes));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_pack_weights(NULL, plan, data, packed, (size_t)info.packed_weights_bytes - 1));
+  CHECK(message_has("packed_bytes", "take"));
+  CHECK_STATUS(APUS_ERROR_MISMATCH, apus_conv_unpack_weights(NULL, plan, packed, y));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_unpack_weights(NULL, plan, NULL, y));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_unpack_weights(NULL, plan, packed, NULL));
+  CHECK(memcmp(y, untouched, sizeof untouched) == 0);
+
+  /* Weights that were packed for six filters are not those of seven. */
+  apus_conv_plan *other = NULL;
+  d.out_channels = 7;
+  d.flags = APUS_CONV_PACKED_WEIGHTS;
+  CHECK_OK(apus_conv_plan_create(NULL, &d, APUS_FORWARD, &other));
+  CHECK_OK(apus_conv_pack_weights(NULL, plan, data, packed, (size_t)info.packed_weights_bytes));
+  x = good;
+  x.weights = packed;
+  CHECK_STATUS(APUS_ERROR_MISMATCH, apus_conv_run(NULL, other, &x));
+  CHECK(message_has("6 x 4", "7 x 4") && memcmp(y, untouched, sizeof untouched) == 0);
+  apus_conv_plan_destroy(other);
+
+  /* An empty batch has nothing to do and needs no data. */
+  d = small_conv();
+  d.batch = 0;
+  CHECK_OK(apus_conv_plan_create(NULL, &d, APUS_FORWARD, &other));
+  CHECK_OK(apus_conv_args_init(&x));
+  CHECK_OK(apus_conv_run(NULL, other, &x));
+  apus_conv_plan_destroy(other);
+  apus_conv_plan_destroy(plan);
+  apus_conv_plan_destroy(backward);
+  free(data);
+  free(y);
+  free(packed);
+  free(scratch);
+}
+
 /* A host callback that skips or repeats tasks is noticed. */
 static void broken_hosts(void) {
   apus_context_options options;
@@ -382,6 +569,8 @@ int main(void) {
   one_calls();
   plans_and_runs();
   scratch_too_small();
+  convolution_descriptors();
+  convolution_runs();
   broken_hosts();
   texts_per_thread();
   return finish();

@@ -49,6 +49,12 @@ import Testing
     (["gemm", "4x4x4", "--seconds", "0"], "--seconds"), (["compare", "gemm", "4x4"], "4x4"),
     (["compare", "gemm", "4x4x4", "--library", "x"], "--library x"), (["threads", "--threads", "0"], "--threads 0"),
     (["compare", "gemm", "4x4x4", "--rounds", "0"], "--rounds 0"), (["limits", "--isa", ""], "--isa"),
+    (["gemm", "4x4x4", "--direction", "data"], "--direction"), (["gemm", "4x4x4", "--batch", "2"], "--batch"),
+    (["conv", "c8w9k8"], "c8w9k8"), (["conv", "c8w9k8f3", "--direction", "up"], "--direction up"),
+    (["conv", "c8w9k8f3", "--layout", "nchw,"], "nhwc, nchw"),
+    (["conv", "c8w9k8f3", "--algorithm", "fast"], "direct, implicit_gemm"),
+    (["conv", "c8w9k8f3", "--algorithm", "winograd"], "but this problem has "),
+    (["compare", "conv", "c8w9k8f3", "--library", "x=y:z"], "plain"),
   ])
   func wrongArguments(_ arguments: [String], _ named: String) throws {
     let output = try Self.run(arguments)
@@ -81,6 +87,47 @@ import Testing
     {
       #expect(row[key]?.isEmpty == false, "\(key)")
     }
+  }
+
+  @Test func convolutionShowsItsAlgorithm() throws {
+    let arguments = [
+      "conv", "c8h9w9k8f3p1:alg=direct", "--direction", "forward,data,weights", "--layout", "nchw", "--check",
+      "--seconds", "0.01",
+      "--threads", "1",
+    ]
+    let table = try Self.run(arguments)
+    #expect(table.status == 0)
+    let lines = table.text.split(separator: "\n")
+    #expect(lines.count == 5 && lines[0].contains("algorithm"), "\(table.text)")
+    #expect(lines.dropFirst(2).allSatisfy { $0.contains("direct") && $0.hasSuffix("ok") }, "\(table.text)")
+    let rows = OutputTests.parse(try Self.run(arguments + ["--format", "csv"]).text)
+    #expect(rows.count == 4)
+    let row = try Dictionary(uniqueKeysWithValues: zip(#require(rows.first), #require(rows.last)))
+    for (key, value) in [
+      "problem": "n1c8h9w9k8f3p1:weights:nchw:alg=direct", "direction": "weights", "layout": "nchw",
+      "weights": "packed",
+      "batch": "1", "method": "direct", "check": "ok",
+    ] {
+      #expect(row[key] == value, "\(key)")
+    }
+  }
+
+  /// With oneDNN where it is installed; libm stands in for a library that is something else.
+  @Test func comparesConvolution() throws {
+    let output = try Self.run([
+      "compare", "conv", "c8h9w9k8f3p1:bias", "c6h7w7k4f3s2p1to1g2:weights", "c8h9w9k8f3s2:data", "--check",
+      "--seconds", "0.01", "--rounds", "2", "--threads", "1", "--format", "json", "--library", "other=libm.so.6",
+    ])
+    #expect(output.status == 0)
+    #expect(output.errors.contains("other was not found (it has no dnnl_version)"), "\(output.errors)")
+    let object = try #require(try JSONSerialization.jsonObject(with: Data(output.text.utf8)) as? [String: Any])
+    let rows = try #require(object["rows"] as? [[String: Any]])
+    #expect(rows.first?["library"] as? String == "Apus")
+    #expect(rows.allSatisfy { $0["check"] as? String == "ok" && $0["failure"] is NSNull }, "\(output.text)")
+    // Both manners of oneDNN take part, or the way to install it is told once.
+    let isInstalled = rows.contains { $0["library"] as? String == "oneDNN" }
+    #expect(rows.count == (isInstalled ? 9 : 3))
+    #expect(output.errors.components(separatedBy: "libdnnl-dev").count == (isInstalled ? 1 : 2), "\(output.errors)")
   }
 
   @Test func comparesWithALibraryThatIsMissing() throws {

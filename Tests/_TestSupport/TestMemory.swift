@@ -60,6 +60,9 @@ public final class TestMemory {
 
   deinit { munmap(mapping, mapped) }
 
+  /// Every byte of the buffer. With 0xff each number is NaN.
+  func fill(_ byte: UInt8) { memset(base, Int32(byte), count) }
+
   /// A copy, placed elsewhere.
   func copy(_ placement: Placement) -> TestMemory {
     let other = TestMemory(bytes: count, placement)
@@ -73,6 +76,9 @@ public final class TestMemory {
     return pages[..<start].allSatisfy { $0 == Self.pattern }
       && pages[(start + count)...].allSatisfy { $0 == Self.pattern }
   }
+
+  /// Whether all bytes are those of another buffer.
+  public func isEqual(to other: TestMemory) -> Bool { hasSameBytes(other) }
 
   func hasSameBytes(_ other: TestMemory) -> Bool { count == other.count && memcmp(base, other.base, count) == 0 }
 }

@@ -68,6 +68,7 @@ public final class Comparison {
                 name: library.name, threads: threads,
                 arguments: [
                   "worker", F.name, "--symbol", library.symbol, "--version-symbol", library.versionSymbol ?? "",
+                  "--manner", library.manner,
                 ] + library.paths.flatMap { ["--path", $0] }))
           } catch let error as PeerError {
             missing.append((library, error.description))

@@ -10,15 +10,21 @@ public struct PeerLibrary: Sendable, Equatable {
   public var symbol: String
   /// A function without arguments that returns a text about the library, where it has one.
   public var versionSymbol: String?
+  /// How to use it, where the family knows several ways; the family's own words.
+  public var manner: String
   /// For someone who does not have it.
   public var howToInstall: String
 
   /// A library.
-  public init(name: String, paths: [String], symbol: String, versionSymbol: String? = nil, howToInstall: String) {
+  public init(
+    name: String, paths: [String], symbol: String, versionSymbol: String? = nil, manner: String = "",
+    howToInstall: String
+  ) {
     self.name = name
     self.paths = paths
     self.symbol = symbol
     self.versionSymbol = versionSymbol
+    self.manner = manner
     self.howToInstall = howToInstall
   }
 

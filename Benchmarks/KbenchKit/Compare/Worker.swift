@@ -24,8 +24,9 @@ public enum Worker {
     case .peer(let library):
       do {
         let loaded = try library.load()
+        let version = try F.version(loaded)
         prepare = { try $0.makePeerCase(loaded) }
-        say("ready \(loaded.version)")
+        say("ready \(version)")
       } catch {
         say("missing \(error)")
         return

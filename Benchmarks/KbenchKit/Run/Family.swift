@@ -11,15 +11,36 @@ public protocol Family {
   static var presets: [Preset] { get }
   /// Options of the command line that choose words for problems that have none of them. None, unless a family has some.
   static var choices: [FamilyChoice] { get }
+  /// Whether problem strings begin with n and the batch, and may leave both out: then --batch says it, or it is 1.
+  static var hasBatch: Bool { get }
   /// Libraries that do the same.
   static var peers: [PeerLibrary] { get }
   /// Reads a problem string; `type` is meant where it names none.
   static func problem(_ text: String, type: ElementType) throws(ProblemError) -> any Problem
+  /// What `--library` takes, for --help.
+  static var libraryGrammar: String { get }
+  /// Reads what `--library` takes.
+  static func library(_ text: String) throws(ProblemError) -> PeerLibrary
+  /// What a library that was loaded says of itself. Throws where the family cannot use it.
+  static func version(_ library: LoadedLibrary) throws(PeerError) -> String
 }
 
 extension Family {
   /// No choices.
   public static var choices: [FamilyChoice] { [] }
+  /// No.
+  public static var hasBatch: Bool { false }
+  /// A path and a function.
+  public static var libraryGrammar: String { "NAME=PATH[:SYMBOL]; in SYMBOL, ? stands for the type's letter" }
+  /// A path and a function.
+  public static func library(_ text: String) throws(ProblemError) -> PeerLibrary {
+    try PeerLibrary.parse(text, standard: peers.first?.symbol ?? "")
+  }
+  /// What its version function returns.
+  public static func version(_ library: LoadedLibrary) throws(PeerError) -> String { library.version }
+
+  /// The widest name of an algorithm that `--algorithm` takes; nil where there is no choice.
+  public static var algorithmWidth: Int? { choices.first { $0.name == "algorithm" }?.words.map(\.count).max() }
 }
 
 /// Words of problem strings of which one holds, such as the directions, and the option that chooses one.
@@ -28,11 +49,14 @@ public struct FamilyChoice: Sendable {
   public var name: String
   /// The words.
   public var words: [String]
+  /// What stands before a word in problem strings.
+  public var prefix: String
 
   /// A choice.
-  public init(_ name: String, _ words: [String]) {
+  public init(_ name: String, _ words: [String], prefix: String = "") {
     self.name = name
     self.words = words
+    self.prefix = prefix
   }
 }
 
@@ -74,10 +98,17 @@ public protocol Problem: Sendable {
 public protocol Case: AnyObject {
   /// Algorithm, for people.
   var description: String { get }
+  /// Name of the algorithm, where the family has a choice.
+  var algorithm: String? { get }
   /// Once; the same every time.
   func run() throws
   /// Compares what the last run left with the plain float64 reference.
   func check() throws -> CheckResult
+}
+
+extension Case {
+  /// There is one.
+  public var algorithm: String? { nil }
 }
 
 /// What a comparison with the reference found.

@@ -7,7 +7,7 @@ public enum ProblemList {
   /// family's choices, the words for problems that have none; with several, each makes a problem.
   public static func read<F: Family>(
     _ family: F.Type, arguments: [String], presets: [String], types: [ElementType], chosen: [String: [String]] = [:],
-    machine: Machine = .current
+    batch: Int? = nil, machine: Machine = .current
   ) throws(ProblemError) -> [any Problem] {
     var texts: [(text: String, place: String)] = []
     for argument in arguments {
@@ -31,8 +31,16 @@ public enum ProblemList {
         throw ProblemError("--\(name) \(wrong)", "it must be one of \(choice.words.joined(separator: ", "))")
       }
       texts = texts.flatMap { text, place in
-        let has = text.split(separator: ":").contains { choice.words.contains(String($0)) }
-        return has ? [(text, place)] : words.map { (text + ":" + $0, place) }
+        let named = choice.words.map { choice.prefix + $0 }
+        let has = text.split(separator: ":").contains { named.contains(String($0)) }
+        return has ? [(text, place)] : words.map { (text + ":" + choice.prefix + $0, place) }
+      }
+    }
+    if let batch {
+      if !F.hasBatch { throw ProblemError("--batch", "\(F.name) problems have no batch of their own") }
+      if batch < 1 { throw ProblemError("--batch \(batch)", "it must be at least 1") }
+      texts = texts.map { text, place in
+        (text.prefix { $0 != ":" }.contains("n") ? text : "n\(batch)\(text)", place)
       }
     }
     var problems: [any Problem] = []
@@ -44,8 +52,8 @@ public enum ProblemList {
         } catch {
           throw ProblemError(text, error.rule + place)
         }
-        // A string that names its type is one problem, however many types are asked for.
-        if types.count > 1 && problems.contains(where: { $0.text == problem.text }) { continue }
+        // A string that names its type, say, is one problem, however many types are asked for.
+        if (types.count > 1 || !chosen.isEmpty) && problems.contains(where: { $0.text == problem.text }) { continue }
         if problem.footprint > 0.8 * Double(machine.memory) {
           let gigabytes = fixed(problem.footprint * 1e-9, 1)
           throw ProblemError(text, "its operands take \(gigabytes) GB, above 80 % of this machine's memory" + place)

@@ -46,8 +46,8 @@ public struct Runner {
     self.progress = progress
   }
 
-  /// The columns of the table, wide enough for these problems.
-  public static func columns(_ problems: [any Problem], checks: Bool) -> [Column] {
+  /// The columns of the table, wide enough for these problems; the algorithm's where it has a width.
+  public static func columns(_ problems: [any Problem], checks: Bool, algorithmWidth: Int? = nil) -> [Column] {
     let width = problems.map(\.text.count).max() ?? 0
     var columns = [
       Column("problem", "problem", width: width, isLeading: true), Column("isa", "isa", width: 8, isLeading: true),
@@ -56,6 +56,9 @@ public struct Runner {
       Column("gbs", "GB/s", width: 6), Column("limit_percent", "% limit"),
       Column("limit", "limit is", width: 9, isLeading: true),
     ]
+    if let algorithmWidth {
+      columns.append(Column("method", "algorithm", width: algorithmWidth, isLeading: true))
+    }
     if checks { columns.append(Column("check", "check", isLeading: true)) }
     return columns
   }
@@ -96,6 +99,7 @@ public struct Runner {
     Rows.add(samples, problem, bound, to: &record)
     let check = settings.checks ? try work.check() : nil
     Rows.add(check, to: &record)
+    record["method"] = Field(work.algorithm)
     record["algorithm"] = .text(work.description)
     return record
   }

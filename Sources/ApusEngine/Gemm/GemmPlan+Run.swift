@@ -64,8 +64,12 @@ extension GemmPlan {
   }
 
   private func runIndirectly(context: ExecutionContext, _ arguments: GemmArguments) throws(ApusError) {
+    try run(context: context, arguments, threads: usefulThreads(context))
+  }
+
+  /// `run` for another plan that has chosen the threads, without a record.
+  func run(context: ExecutionContext, _ arguments: GemmArguments, threads: Int) throws(ApusError) {
     guard let task = try prepare(arguments) else { return }
-    let threads = usefulThreads(context)
     let partition = partition(threads: threads)
     let tasks = min(threads, partition.count)
     let needed = scratchBytes(partition, tasks)
@@ -123,8 +127,9 @@ extension GemmPlan {
   }
 
   /// Bytes of scratch that a run with this context takes.
-  public func scratchBytes(context: ExecutionContext) -> Int {
-    let threads = usefulThreads(context)
+  public func scratchBytes(context: ExecutionContext) -> Int { scratchBytes(threads: usefulThreads(context)) }
+
+  func scratchBytes(threads: Int) -> Int {
     let partition = partition(threads: threads)
     return scratchBytes(partition, min(threads, partition.count))
   }

@@ -1,7 +1,10 @@
 /// Depth, height and width; a problem of fewer spatial dimensions has 1 (a padding: 0) in the first ones.
 public struct Extents: Sendable, Equatable {
+  /// The first of three spatial dimensions.
   public var depth: Int
+  /// The second last spatial dimension.
   public var height: Int
+  /// The last spatial dimension.
   public var width: Int
 
   /// All three.
@@ -92,11 +95,10 @@ public struct SpatialWindow: Sendable, Equatable {
     }
   }
 
-  /// Positions of the window. Throws the first rule that is broken, naming the argument as the C header does;
-  /// `windowName` is what that calls the window.
-  public func outputSize(windowName: String) throws(ApusError) -> Extents {
+  /// Throws the first number that is out of range, naming the argument as the C header does; `windowName` is what that
+  /// calls the window. Sums and products of two numbers that pass fit an Int.
+  func checkNumbers(windowName: String) throws(ApusError) {
     if !(1...3).contains(rank) { throw .invalid("spatial_rank", rank, "it must be 1, 2 or 3") }
-    var output = Extents(repeating: 1)
     for i in dimensions {
       let index = i - dimensions.lowerBound
       for (name, value, least) in [
@@ -105,6 +107,16 @@ public struct SpatialWindow: Sendable, Equatable {
       ] where value < least || value > Int(Int32.max) {
         throw .invalid("\(name)[\(index)]", value, "it must be \(least) to \(Int32.max)")
       }
+    }
+  }
+
+  /// Positions of the window. Throws the first rule that is broken, naming the argument as the C header does;
+  /// `windowName` is what that calls the window.
+  public func outputSize(windowName: String) throws(ApusError) -> Extents {
+    try checkNumbers(windowName: windowName)
+    var output = Extents(repeating: 1)
+    for i in dimensions {
+      let index = i - dimensions.lowerBound
       let padded = input[i] + padBefore[i] + padAfter[i]
       if span[i] > padded {
         throw .invalid(

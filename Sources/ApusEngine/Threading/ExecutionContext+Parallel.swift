@@ -47,6 +47,28 @@ extension ExecutionContext {
     if !done { Region.runSerially(count: count, grain: grain, body) }
   }
 
+  /// A region over parts that need scratch: `body(slot, part)` for every part of 0..<count exactly once, in any order; at
+  /// any time a slot of 0..<slots is one thread's alone. Allocates nothing once the team is warm.
+  func parallel(parts count: Int, slots: Int, _ body: (_ slot: Int, _ part: Int) -> Void) throws(ApusError) {
+    if slots <= 1 || count <= 1 {
+      for part in 0..<count { body(0, part) }
+      return
+    }
+    var next: UInt64 = 0
+    func run(_ next: UnsafeMutablePointer<UInt64>) throws(ApusError) {
+      try parallel(count: min(slots, count)) { range in
+        for slot in range {
+          while true {
+            let part = Int(truncatingIfNeeded: apus_add(next, 1))
+            if part >= count { break }
+            body(slot, part)
+          }
+        }
+      }
+    }
+    try run(&next)
+  }
+
   private var dispatchWorks: Bool { apus_forks() == 0 && !apus_dispatch_lost_threads() }
 
   private var openMPWorks: Bool {

@@ -16,6 +16,7 @@ func finishRows<V: KernelVector>(
   let activation = output.pointee.activation
   let bias = output.pointee.bias?.assumingMemoryBound(to: Scalar.self)
   let biasIsByRow = output.pointee.biasIsByRow
+  let biasRowStride = output.pointee.biasRowStride
   for i in 0..<rows {
     let from = sums.assumingMemoryBound(to: Scalar.self) + i * sumStride
     let to = c.assumingMemoryBound(to: Scalar.self) + i * cStride
@@ -27,7 +28,7 @@ func finishRows<V: KernelVector>(
       let count = min(V.lanes, columns - j)
       var x = alpha * V.load(from + j, first: count)
       if readsC { x = V.multiplyAdd(x, beta, V.load(to + j, first: count)) }
-      if let bias { x += biasIsByRow ? V(repeating: bias[i]) : V.load(bias + j, first: count) }
+      if let bias { x += biasIsByRow ? V(repeating: bias[i &* biasRowStride]) : V.load(bias + j, first: count) }
       if let residual { x += V.load(residual + j, first: count) }
       activate(x, activation, slope).store(to + j, first: count)
       j += V.lanes

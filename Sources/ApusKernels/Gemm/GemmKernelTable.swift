@@ -18,6 +18,7 @@ func makeGemmKernelsF32() -> GemmKernels {
     },
     packA: { packA($0, $1.load(as: BalancedSplit.self), $2, $3, $4, $5, $6, VectorF32.self) },
     packB: { packB($0, $1, $2, $3, $4, $5, VectorF32.self) },
+    turn: { turnRows($0, $1, $2, $3, $4, $5, VectorF32.self) },
     dots: { dots($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF32.self) },
     update: { update($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF32.self) },
     finish: { finishRows($0, $1, $2, $3, $4, $5, $6.assumingMemoryBound(to: GemmOutput.self), VectorF32.self) })
@@ -41,6 +42,7 @@ func makeGemmKernelsF64() -> GemmKernels {
     },
     packA: { packA($0, $1.load(as: BalancedSplit.self), $2, $3, $4, $5, $6, VectorF64.self) },
     packB: { packB($0, $1, $2, $3, $4, $5, VectorF64.self) },
+    turn: { turnRows($0, $1, $2, $3, $4, $5, VectorF64.self) },
     dots: { dots($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF64.self) },
     update: { update($0.assumingMemoryBound(to: MatrixVectorArguments.self), VectorF64.self) },
     finish: { finishRows($0, $1, $2, $3, $4, $5, $6.assumingMemoryBound(to: GemmOutput.self), VectorF64.self) })

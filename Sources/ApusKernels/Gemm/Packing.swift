@@ -24,6 +24,17 @@ func packA<V: KernelVector>(
   }
 }
 
+/// Rows become steps: see `GemmKernels.Turn`.
+@inline(__always)
+func turnRows<V: KernelVector>(
+  _ source: UnsafeRawPointer, _ rows: Int, _ length: Int, _ rowStride: Int, _ turned: UnsafeMutableRawPointer,
+  _ width: Int, _: V.Type
+) {
+  transposeSteps(
+    source.assumingMemoryBound(to: V.Scalar.self), rows, rows, length, rowStride,
+    turned.assumingMemoryBound(to: V.Scalar.self), width, V.self)
+}
+
 /// Each step's `count` neighbours, step after step.
 @inline(__always)
 private func copySteps<V: KernelVector>(

@@ -61,7 +61,7 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
   let strides: TileStrides = (t.pointee.aRowStride, t.pointee.aStepStride, t.pointee.bStepStride, t.pointee.bPrefetch)
   if t.pointee.continues { loadTile(t, c, &sums) }
   // C is wanted when the chains end. In a short chain the stores wait for nobody.
-  if NV > 1 && t.pointee.k >= 64 {
+  if NV > 1 && t.pointee.k &* t.pointee.blocks >= 64 {
     for i in 0..<MR {
       apus_prefetch_for_write(c + i &* t.pointee.cRowStride)
       apus_prefetch_for_write(c + (i &* t.pointee.cRowStride &+ t.pointee.columns &- 1))

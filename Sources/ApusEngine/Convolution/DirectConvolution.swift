@@ -1,0 +1,493 @@
+import ApusKernelInterface
+
+/// Convolution by register tiles: pixels of a row of the result x channels of the result, summed over the taps of the
+/// kernel and the channels of the source ("direct"), or over patches that a few rows of the source are laid out in
+/// ("implicit GEMM"). Forward and backward by data are both gathers, see `ConvolutionPass`.
+///
+/// Every element of the result is one chain of multiply-adds over depth, height, width of the kernel and the source's
+/// channels in this order, whatever the layout, batch, threads, and whichever of the two forms.
+final class DirectConvolution: GatherMethod {
+  let source: ChannelTensor
+  let result: ChannelTensor
+  let samples: Int
+  let passes: [PreparedPass]
+  /// Positions that the parts of a run divide: the most that a pass has in each dimension.
+  let positions: Extents
+  /// Result elements that no pass reaches are set by a plain overwriting run before all others.
+  let leavesGaps: Bool
+  let panels: WeightPanels
+  /// nil: the source is read where it lies.
+  let band: SourceBand?
+  /// The lowest source position relative to `position * stride`, over all passes.
+  let low: Extents
+  let sourceStride: Extents
+  let linesPerPart: Int
+  let pixelsPerPart: Int
+  let usesPatches: Bool
+  let gemm: GemmKernels
+  let convolution: ConvolutionKernels
+  let size: Int
+
+  /// A pass with the addresses of its blocks.
+  struct PreparedPass: Sendable {
+    var pass: ConvolutionPass
+    /// Steps of a block.
+    var steps: Int
+    var aOffsets: OffsetTable
+    var bOffsets: OffsetTable
+    /// First element of this pass's taps in a panel.
+    var panelOffset: Int
+  }
+
+  /// Source bytes that a part's tiles read again and again: half of a second-level cache of 512 KB.
+  private static let bandBytes = 256 << 10
+  /// Pixels whose patches lie in the first-level cache together, where a patch is a few dozen elements.
+  private static let patchPixels = 112
+  /// Bytes between addresses of one set in a first-level cache of 32 KB with 8 ways, or of 48 KB with 12.
+  private static let aliasing = 4096
+  /// Pixels of a channels-first result that wait to be turned: with 32 channels 16 KB, half of a first-level cache.
+  private static let turnedPixels = 128
+
+  init(
+    _ sides: ConvolutionSides, backward: Bool, usesPatches: Bool, _ gemm: GemmKernels,
+    _ convolution: ConvolutionKernels, size: Int
+  ) {
+    self.gemm = gemm
+    self.convolution = convolution
+    self.size = size
+    self.usesPatches = usesPatches
+    var passes = backward ? sides.backwardPasses() : [sides.forwardPass()]
+    var sourceExtents = backward ? sides.output : sides.window.input
+    var resultExtents = backward ? sides.window.input : sides.output
+    let sourceLayout = backward ? sides.yLayout : sides.xLayout
+    let resultLayout = backward ? sides.xLayout : sides.yLayout
+    var samples = sides.batch
+    // A 1x1 kernel without stride or padding does not see rows: one line of all pixels.
+    if passes.count == 1 && (0..<3).allSatisfy({ passes[0][$0].isIdentity }) {
+      var pixels = sourceExtents.product
+      if sourceLayout == .channelsLast && resultLayout == .channelsLast {
+        pixels *= samples
+        samples = min(samples, 1)
+      }
+      sourceExtents = Extents(1, 1, pixels)
+      resultExtents = sourceExtents
+      passes[0].depth = .identity(1)
+      passes[0].height = .identity(1)
+      passes[0].width = .identity(pixels)
+    }
+    self.samples = samples
+    source = ChannelTensor(channels: backward ? sides.k : sides.c, extents: sourceExtents, layout: sourceLayout)
+    result = ChannelTensor(channels: backward ? sides.c : sides.k, extents: resultExtents, layout: resultLayout)
+    let cin = backward ? sides.kPerGroup : sides.cPerGroup
+    var order = passes.flatMap {
+      $0.tapIndices(kernelHeight: sides.window.window.height, kernelWidth: sides.window.window.width)
+    }
+    // Taps that only positions beyond the result would meet are kept, so that the form holds all weights.
+    var isMet = [Bool](repeating: false, count: sides.taps)
+    for tap in order { isMet[tap] = true }
+    order += (0..<sides.taps).filter { !isMet[$0] }
+    panels = WeightPanels(
+      groups: sides.groups, sourceChannels: cin, resultChannels: backward ? sides.cPerGroup : sides.kPerGroup,
+      rowsAreResults: !backward, order: order, gemm, convolution, size: size)
+    var positions = Extents(repeating: 0)
+    var low = Extents(repeating: 0)
+    var high = Extents(repeating: 0)
+    var stride = Extents(repeating: 1)
+    for i in 0..<3 {
+      positions[i] = passes.map { $0[i].positions }.max() ?? 0
+      let gathering = passes.map { $0[i] }.filter { $0.taps > 0 }
+      low[i] = gathering.map(\.offset).min() ?? 0
+      high[i] = gathering.map { $0.offset + ($0.taps - 1) * $0.tapStep }.max() ?? 0
+      stride[i] = passes.first?[i].stride ?? 1
+    }
+    self.positions = positions
+    self.low = low
+    leavesGaps = passes.contains { $0.taps == 0 }
+
+    // How many lines and pixels of the result belong to a part.
+    let widthReach = high.width - low.width + 1
+    let heightReach = high.height - low.height + 1
+    let depthReach = high.depth - low.depth + 1
+    // Rows between those that one tap visits are not kept.
+    let rowStep = heightReach == 1 ? stride.height : 1
+    // Neighbouring pixels of a tile that lie this far apart share a set of the first-level cache.
+    let isAliased = (stride.width * (source.isChannelsLast ? source.channels : cin) * size) % Self.aliasing == 0
+    let copies =
+      usesPatches || isAliased || !source.isChannelsLast
+      || passes.contains { pass in (0..<3).contains { pass[$0].touchesPadding } }
+    func columns(_ pixels: Int) -> Int { (pixels - 1) * stride.width + widthReach }
+    func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : (lines - 1) * stride.height + heightReach }
+    let isPitched = copies && (stride.width * cin * size) % (Self.aliasing / 4) == 0
+    let pitch = isPitched ? cin + gemm.lanes : cin
+    let budget = Self.bandBytes / size
+    var pixels = positions.width
+    let least = 4 * gemm.tileRows
+    while pixels > least && depthReach * rows(1) * columns(pixels) * pitch > budget { pixels = (pixels + 1) / 2 }
+    var lines = 1
+    if pixels == positions.width {
+      while lines < positions.height && depthReach * rows(lines + 1) * columns(pixels) * pitch <= budget {
+        lines += 1
+      }
+      lines = BalancedSplit(positions.height, atMost: lines).longest
+    } else {
+      pixels = BalancedSplit(positions.width, atMost: pixels).longest
+    }
+    linesPerPart = max(1, lines)
+    pixelsPerPart = max(1, pixels)
+    band =
+      copies
+      ? SourceBand(
+        slices: depthReach, rows: rows(linesPerPart), columns: columns(pixelsPerPart), channels: cin,
+        pixelPitch: pitch, rowStep: rowStep)
+      : nil
+    sourceStride = stride
+
+    // Offsets of the taps from a pixel's base, which lies at the lowest position.
+    let pixelPitch = copies ? pitch : source.channels
+    let rowPitch = copies ? band!.rowPitch : sourceExtents.width * source.channels
+    let slicePitch = copies ? band!.slicePitch : sourceExtents.height * sourceExtents.width * source.channels
+    var tapsBefore = 0
+    let columnsOfPanel = panels.columns
+    self.passes = passes.map { pass in
+      let merges = pass.width.tapStep == 1 && pixelPitch == cin
+      let perRow = merges ? 1 : pass.width.taps
+      let steps = merges ? pass.width.taps * cin : cin
+      var a: [Int] = []
+      var b: [Int] = []
+      for d in 0..<pass.depth.taps {
+        for h in 0..<pass.height.taps {
+          for w in 0..<perRow where pass.width.taps > 0 {
+            a.append(
+              (pass.depth.offset - low.depth + d * pass.depth.tapStep) * slicePitch
+                + (pass.height.offset - low.height + h * pass.height.tapStep) * rowPitch
+                + (pass.width.offset - low.width + w * pass.width.tapStep) * pixelPitch)
+            b.append(b.count * steps * columnsOfPanel)
+          }
+        }
+      }
+      defer { tapsBefore += pass.taps }
+      return PreparedPass(
+        pass: pass, steps: steps, aOffsets: OffsetTable(a), bOffsets: OffsetTable(b),
+        panelOffset: tapsBefore * cin * columnsOfPanel)
+    }
+  }
+
+  var details: String {
+    let reading =
+      band == nil ? "in place" : usesPatches ? "patches of \(linesPerPart) rows" : "\(linesPerPart) padded rows"
+    return "\(reading), tile \(panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)x\(panels.columns)"
+      + (passes.count > 1 ? ", \(passes.count) passes" : "")
+  }
+  var weightElements: Int { panels.elements }
+  var weightParts: Int { panels.parts }
+  func pack(_ weights: UnsafeRawPointer, into own: UnsafeMutableRawPointer, part: Int) {
+    panels.pack(weights, into: own, part: part)
+  }
+  func unpack(_ own: UnsafeRawPointer, into weights: UnsafeMutableRawPointer, accumulate: Bool, part: Int) {
+    panels.unpack(own, into: weights, accumulate: accumulate, part: part)
+  }
+
+  // MARK: Scratch
+
+  private var bandBytes: Int { band.map { ($0.elements(slack: gemm.lanes) * size).roundedUp(to: 64) } ?? 0 }
+  /// Lines and pixels whose patches are laid out at a time.
+  private var patches: (lines: Int, pixels: Int) {
+    let pixels = min(pixelsPerPart, Self.patchPixels)
+    return (min(linesPerPart, max(1, Self.patchPixels / pixels)), pixels)
+  }
+  private var patchBytes: Int {
+    if !usesPatches { return 0 }
+    return ((patches.lines * patches.pixels * panels.taps * panels.sourceChannels + gemm.lanes) * size).roundedUp(
+      to: 64)
+  }
+  private var tileBytes: Int {
+    (max(gemm.tileRows, gemm.narrowTileRows) * gemm.tileColumns * size).roundedUp(to: 64)
+  }
+  /// Result rows and columns of a block that is turned.
+  private var turned: (lines: Int, pixels: Int) {
+    let step = passes.first.map { ($0.pass.height.step, $0.pass.width.step) } ?? (1, 1)
+    let pixels = min(pixelsPerPart, max(1, Self.turnedPixels / step.1))
+    let lines = pixels < pixelsPerPart ? 1 : min(linesPerPart, max(1, Self.turnedPixels / (step.0 * step.1 * pixels)))
+    return (lines, pixels)
+  }
+  private var turnedElements: Int {
+    guard !result.isChannelsLast, let pass = passes.first?.pass else { return 0 }
+    return turned.lines * turned.pixels * pass.height.step * pass.width.step * panels.columns + gemm.lanes
+  }
+  func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
+    (bandBytes + patchBytes + tileBytes + 2 * (turnedElements * size).roundedUp(to: 64), 0)
+  }
+
+  // MARK: Runs
+
+  func run(
+    _ task: GatherTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
+  ) throws(ApusError) {
+    if leavesGaps && result.isChannelsLast && task.output.isOverwrite {
+      let bytes = samples * result.sampleElements * size
+      try context.parallel(count: bytes, grain: 1 << 20) { range in
+        (task.result + range.lowerBound).initializeMemory(as: UInt8.self, repeating: 0, count: range.count)
+      }
+    }
+    // Bands first; where they are too few for the threads, shorter ones, and then panels.
+    var lines = linesPerPart
+    let bandsPerLine = samples * positions.depth * positions.width.dividedRoundingUp(by: pixelsPerPart) * panels.groups
+    let wanted = threads == 1 ? 1 : 4 * threads
+    if bandsPerLine * positions.height.dividedRoundingUp(by: lines) < wanted && pixelsPerPart == positions.width {
+      let span = band.map { $0.rows - (linesPerPart - 1) * sourceStride.height } ?? 1
+      let least = max(1, min(lines, 2 * span, 4 * gemm.tileRows / max(1, pixelsPerPart)))
+      lines = max(least, min(lines, positions.height * bandsPerLine / max(1, wanted)))
+    }
+    let lineSplit = BalancedSplit(positions.height, atMost: lines)
+    let pixelSplit = BalancedSplit(positions.width, atMost: pixelsPerPart)
+    let bands = samples * positions.depth * lineSplit.count * pixelSplit.count * panels.groups
+    let panelGroups = max(1, min(panels.panelsPerGroup, threads == 1 ? 1 : wanted / max(1, bands)))
+    let panelSplit = BalancedSplit(
+      panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
+    let slotBytes = scratchBytes(threads: threads).slot
+    try context.parallel(parts: bands * panelSplit.count, slots: threads) { slot, part in
+      var rest = part
+      func next(_ count: Int) -> Int {
+        let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: count)
+        rest = quotient
+        return remainder
+      }
+      let panel = next(panelSplit.count)
+      let pixel = next(pixelSplit.count)
+      let line = next(lineSplit.count)
+      let depth = next(positions.depth)
+      let group = next(panels.groups)
+      runPart(
+        task,
+        Part(
+          sample: rest, group: group, depth: depth, lines: lineSplit.start(line)..<lineSplit.start(line + 1),
+          pixels: pixelSplit.start(pixel)..<pixelSplit.start(pixel + 1),
+          panels: panelSplit.start(panel)..<panelSplit.start(panel + 1)),
+        scratch + slot * slotBytes)
+    }
+  }
+
+  /// What one call of a thread's computes: positions, and panels of result channels.
+  struct Part {
+    var sample: Int
+    var group: Int
+    var depth: Int
+    var lines: Range<Int>
+    var pixels: Range<Int>
+    var panels: Range<Int>
+  }
+
+  private func runPart(_ task: GatherTask, _ part: Part, _ scratch: UnsafeMutableRawPointer) {
+    let channel = part.group * panels.sourceChannels
+    let depth = part.depth * sourceStride.depth + low.depth
+    let height = part.lines.lowerBound * sourceStride.height + low.height
+    let width = part.pixels.lowerBound * sourceStride.width + low.width
+    // Where the lowest position of the part's first pixel lies.
+    let base: UnsafeRawPointer
+    if let band {
+      let shorter = linesPerPart - part.lines.count
+      band.fill(
+        scratch, from: task.source, source, sample: part.sample, depth: depth, height: height, width: width,
+        channel: channel, rowCount: band.rows - shorter * (band.rowStep > 1 ? 1 : sourceStride.height),
+        columnCount: band.columns - (pixelsPerPart - part.pixels.count) * sourceStride.width, gemm, size: size)
+      base = UnsafeRawPointer(scratch)
+    } else {
+      base = task.source + source.offset(part.sample, depth, height, width, channel: channel) * size
+    }
+    if !usesPatches { return runPanels(task, part, base, scratch) }
+    let (lines, pixels) = patches
+    var piece = part
+    for line in Swift.stride(from: part.lines.lowerBound, to: part.lines.upperBound, by: lines) {
+      piece.lines = line..<min(line + lines, part.lines.upperBound)
+      for pixel in Swift.stride(from: part.pixels.lowerBound, to: part.pixels.upperBound, by: pixels) {
+        piece.pixels = pixel..<min(pixel + pixels, part.pixels.upperBound)
+        layOut(
+          piece,
+          base
+            + ((line - part.lines.lowerBound) * bandStrides.line + (pixel - part.pixels.lowerBound) * bandStrides.pixel)
+              * size,
+          scratch + bandBytes)
+        runPanels(task, piece, UnsafeRawPointer(scratch + bandBytes), scratch)
+      }
+    }
+  }
+
+  /// All panels of a part, whose first pixel's lowest source position is at `base`.
+  private func runPanels(_ task: GatherTask, _ part: Part, _ base: UnsafeRawPointer, _ scratch: UnsafeMutableRawPointer)
+  {
+    for panel in part.panels {
+      let weights =
+        task.weights + (part.group * panels.panelsPerGroup + panel) * panels.panelElements * size
+      if result.isChannelsLast {
+        for pass in passes where pass.pass.depth.positions > part.depth {
+          store(task, part, pass, base, weights, panel, scratch + bandBytes + patchBytes)
+        }
+      } else {
+        turn(task, part, base, weights, panel, scratch + bandBytes + patchBytes)
+      }
+    }
+  }
+
+  /// The patches of some pixels.
+  private func layOut(_ part: Part, _ base: UnsafeRawPointer, _ patches: UnsafeMutableRawPointer) {
+    let pass = passes[0]
+    var shape = PatchShape(
+      lines: part.lines.count, pixels: part.pixels.count, lineStride: bandStrides.line, pixelStride: bandStrides.pixel,
+      runs: pass.aOffsets.count, length: pass.steps, offsets: UnsafePointer(pass.aOffsets.pointer))
+    convolution.patches(&shape, base, patches)
+  }
+
+  /// From one position's source to the next one's, along a line and between lines, in elements.
+  private var bandStrides: (line: Int, pixel: Int) {
+    guard let band else {
+      return (sourceStride.height * source.extents.width * source.channels, sourceStride.width * source.channels)
+    }
+    return (
+      band.rowPitch * (band.rowStep > 1 ? 1 : sourceStride.height), sourceStride.width * band.pixelPitch
+    )
+  }
+
+  /// The tiles of one pass over `lines` x `pixels` of a part's positions.
+  private func shape(
+    _ part: Part, _ pass: PreparedPass, lines: Int, pixels: Int, columns: Int, cRow: Int, cLine: Int
+  ) -> TileLinesShape {
+    var strides = bandStrides
+    var tile = GemmTileShape(
+      aRowStride: 0, aStepStride: 1, bStepStride: panels.columns, cRowStride: cRow, k: pass.steps, rows: 0,
+      columns: columns, bIsPadded: true, accumulate: false)
+    if pass.aOffsets.count == 0 {
+      tile.k = 0
+    } else if usesPatches {
+      tile.k = pass.steps * pass.aOffsets.count
+      strides = (part.pixels.count * tile.k, tile.k)
+    } else {
+      tile.blocks = pass.aOffsets.count
+      tile.aOffsets = UnsafePointer(pass.aOffsets.pointer)
+      tile.bOffsets = UnsafePointer(pass.bOffsets.pointer)
+    }
+    tile.aRowStride = strides.pixel
+    // Lines that follow each other in both tensors are one, so that tiles need not end where they do.
+    let isOneLine = strides.line == pixels * strides.pixel && cLine == pixels * cRow
+    let rows = columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows
+    return TileLinesShape(
+      tile: tile, tiles: BalancedSplit(isOneLine ? lines * pixels : pixels, atMost: rows), lines: isOneLine ? 1 : lines,
+      aLineStride: strides.line, cLineStride: cLine)
+  }
+
+  /// A pass's share of a part, clipped to the pass's positions.
+  private func clip(_ range: Range<Int>, _ axis: PassAxis) -> Range<Int> {
+    range.lowerBound..<max(range.lowerBound, min(range.upperBound, axis.positions))
+  }
+
+  /// A channels-last result: tiles store where they belong.
+  private func store(
+    _ task: GatherTask, _ part: Part, _ pass: PreparedPass, _ base: UnsafeRawPointer, _ weights: UnsafeRawPointer,
+    _ panel: Int, _ tileBuffer: UnsafeMutableRawPointer
+  ) {
+    if pass.pass.taps == 0 && (task.output.isOverwrite || task.output.isAccumulate) { return }
+    let lines = clip(part.lines, pass.pass.height)
+    let pixels = clip(part.pixels, pass.pass.width)
+    if lines.isEmpty || pixels.isEmpty { return }
+    let channel = part.group * panels.resultChannels + panel * panels.columns
+    let first = result.offset(
+      part.sample, pass.pass.depth.start + part.depth * pass.pass.depth.step,
+      pass.pass.height.start + lines.lowerBound * pass.pass.height.step,
+      pass.pass.width.start + pixels.lowerBound * pass.pass.width.step, channel: channel)
+    var shape = shape(
+      part, pass, lines: lines.count, pixels: pixels.count, columns: panels.width(panel),
+      cRow: pass.pass.width.step * result.channels,
+      cLine: pass.pass.height.step * result.extents.width * result.channels)
+    if panel + 1 < part.panels.upperBound { shape.tile.bPrefetch = panels.panelElements }
+    shape.output = task.output
+    shape.output.bias = task.output.bias.map { $0 + channel * size }
+    shape.output.residual = task.output.residual.map { $0 + first * size }
+    shape.output.residualRowStride = shape.tile.cRowStride
+    shape.residualLineStride = shape.cLineStride
+    if !task.output.isOverwrite && !task.output.isAccumulate {
+      shape.tileBuffer = tileBuffer
+      shape.tileBufferStride = panels.columns
+    }
+    convolution.lines(&shape, base, weights + pass.panelOffset * size, task.result + first * size)
+  }
+
+  /// A channels-first result: a block of positions is computed with its channels as neighbours, turned and finished by
+  /// channel.
+  private func turn(
+    _ task: GatherTask, _ part: Part, _ base: UnsafeRawPointer, _ weights: UnsafeRawPointer, _ panel: Int,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    guard let first = passes.first?.pass else { return }
+    let channel = part.group * panels.resultChannels + panel * panels.columns
+    let width = panels.width(panel)
+    let block = scratch + tileBytes
+    let turnedBlock = block + (turnedElements * size).roundedUp(to: 64)
+    let (heightStep, widthStep) = (first.height.step, first.width.step)
+    for depthStart in 0..<max(1, first.depth.step) {
+      let depth = depthStart + part.depth * first.depth.step
+      if depth >= result.extents.depth { continue }
+      var line = part.lines.lowerBound
+      while line < part.lines.upperBound {
+        let lineEnd = min(line + turned.lines, part.lines.upperBound)
+        var pixel = part.pixels.lowerBound
+        while pixel < part.pixels.upperBound {
+          let pixelEnd = min(pixel + turned.pixels, part.pixels.upperBound)
+          // Rows and columns of the result that this block covers, which may end in mid-stride.
+          let rows = line * heightStep..<min(lineEnd * heightStep, result.extents.height)
+          let columns = pixel * widthStep..<min(pixelEnd * widthStep, result.extents.width)
+          for pass in passes where pass.pass.depth.start == depthStart {
+            let lines = clip(line..<lineEnd, pass.pass.height)
+            let pixels = clip(pixel..<pixelEnd, pass.pass.width)
+            if lines.isEmpty || pixels.isEmpty { continue }
+            var shape = shape(
+              part, pass, lines: lines.count, pixels: pixels.count, columns: width, cRow: widthStep * panels.columns,
+              cLine: heightStep * columns.count * panels.columns)
+            let a =
+              base
+              + ((line - part.lines.lowerBound) * shape.aLineStride
+                + (pixel - part.pixels.lowerBound) * shape.tile.aRowStride) * size
+            convolution.lines(
+              &shape, a, weights + pass.panelOffset * size,
+              block + (pass.pass.height.start * columns.count + pass.pass.width.start) * panels.columns * size)
+          }
+          finish(task, part, depth, rows, columns, channel, width, block, turnedBlock)
+          pixel = pixelEnd
+        }
+        line = lineEnd
+      }
+    }
+  }
+
+  /// Rows and columns of a channels-first result from their block, `[row][column][panel columns]`.
+  private func finish(
+    _ task: GatherTask, _ part: Part, _ depth: Int, _ rows: Range<Int>, _ columns: Range<Int>, _ channel: Int,
+    _ width: Int, _ block: UnsafeMutableRawPointer, _ turnedBlock: UnsafeMutableRawPointer
+  ) {
+    let pixels = rows.count * columns.count
+    gemm.turn(block, pixels, width, panels.columns, turnedBlock, pixels)
+    // Whole rows are neighbours in the result's planes.
+    let isRun = columns.count == result.extents.width
+    for row in isRun ? 0..<1 : 0..<rows.count {
+      let first = result.offset(part.sample, depth, rows.lowerBound + row, columns.lowerBound, channel: channel)
+      var output = task.output
+      output.bias = task.output.bias.map { $0 + channel * size }
+      output.biasIsByRow = true
+      output.residual = task.output.residual.map { $0 + first * size }
+      output.residualRowStride = result.planeStride
+      gemm.finish(
+        turnedBlock + row * columns.count * size, pixels, width, isRun ? pixels : columns.count,
+        task.result + first * size, result.planeStride, &output)
+    }
+  }
+}
+
+extension PassAxis {
+  /// Every position is its own only source.
+  var isIdentity: Bool {
+    positions == source && positions == result && start == 0 && step == 1 && stride == 1 && taps == 1 && offset == 0
+  }
+  static func identity(_ positions: Int) -> PassAxis {
+    PassAxis(
+      positions: positions, start: 0, step: 1, stride: 1, taps: 1, offset: 0, tapStep: 1, weight: 0, weightStep: 0,
+      source: positions, result: positions)
+  }
+}

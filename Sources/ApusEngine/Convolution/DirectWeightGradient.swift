@@ -1,0 +1,354 @@
+import ApusKernelInterface
+
+/// The gradient by weights by register tiles: source channels (with neighbouring taps of the width, where those are
+/// neighbours in memory) x result channels, summed over pixels; x and dy are read where they lie, or from a padded and
+/// turned copy of a few rows.
+///
+/// Each element is a sum over bands, in order, of chains over a band's pixels in order. Bands are a function of the
+/// problem alone: threads divide the weights, never the pixels.
+final class DirectWeightGradient: WeightGradientMethod {
+  let x: ChannelTensor
+  let dy: ChannelTensor
+  let samples: Int
+  let groups: Int
+  let pass: ConvolutionPass
+  let panels: WeightPanels
+  let band: SourceBand?
+  /// Lines, pixels of a line and samples that are summed in one chain.
+  let linesPerBand: Int
+  let pixelsPerBand: Int
+  let samplesPerBand: Int
+  /// Weights whose sources are neighbours: taps of the width x channels, or channels alone. `runs` of them make a kernel.
+  let runLength: Int
+  /// A tile's channels of x are packed once for all panels of dy, rather than x being kept near.
+  let packsX: Bool
+  /// dy's panels are laid out as one stretch: turned where channels come first.
+  let copiesDy: Bool
+  /// `runLength` by register tiles.
+  let rowTiles: BalancedSplit
+  let runOffsets: [Int]
+  let gemm: GemmKernels
+  let size: Int
+
+  /// x that the tiles of a band read again for every panel: half of a second-level cache of 1 MB.
+  private static let bandBytes = 512 << 10
+  /// Panels of dy that stay in the second-level cache beside x.
+  private static let dyBytes = 128 << 10
+  /// A chain of fewer steps waits for its sums to be stored.
+  private static let chainSteps = 512
+
+  init(_ sides: ConvolutionSides, _ gemm: GemmKernels, _ convolution: ConvolutionKernels, size: Int) {
+    self.gemm = gemm
+    self.size = size
+    groups = sides.groups
+    var pass = sides.forwardPass()
+    var xExtents = sides.window.input
+    var dyExtents = sides.output
+    var samples = sides.batch
+    if (0..<3).allSatisfy({ pass[$0].isIdentity }) {
+      var pixels = xExtents.product
+      if sides.xLayout == .channelsLast && sides.yLayout == .channelsLast {
+        pixels *= samples
+        samples = min(samples, 1)
+      }
+      xExtents = Extents(1, 1, pixels)
+      dyExtents = xExtents
+      pass.depth = .identity(1)
+      pass.height = .identity(1)
+      pass.width = .identity(pixels)
+    }
+    self.samples = samples
+    self.pass = pass
+    x = ChannelTensor(channels: sides.c, extents: xExtents, layout: sides.xLayout)
+    dy = ChannelTensor(channels: sides.k, extents: dyExtents, layout: sides.yLayout)
+    let cin = sides.cPerGroup
+    panels = WeightPanels(
+      groups: sides.groups, sourceChannels: cin, resultChannels: sides.kPerGroup, rowsAreResults: true,
+      order: Array(0..<sides.taps), gemm, convolution, size: size)
+
+    let copies = !x.isChannelsLast || (0..<3).contains { pass[$0].touchesPadding }
+    func reach(_ axis: PassAxis, _ count: Int) -> Int { axis.reach(max(1, count)) }
+    let rowStep = pass.height.taps == 1 ? pass.height.stride : 1
+    // Pixels this far apart share few sets of a cache. What is copied anyway, or read many times, gets another distance.
+    func isAliased(_ elements: Int) -> Bool { elements * size % 1024 == 0 }
+    let isPitched = copies && cin >= 8 * gemm.tileRows && isAliased(pass.width.stride * cin)
+    let pitch = isPitched ? cin + gemm.lanes : cin
+    packsX =
+      !copies && pass.taps == 1 && pass.width.stride * x.channels * size >= 1024 && sides.kPerGroup >= 256
+      && sides.kPerGroup <= 2 * cin
+    func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : reach(pass.height, lines) }
+    let slices = reach(pass.depth, 1)
+    let budget = Self.bandBytes / size
+    // Channels that decide how much of a pixel is read again: of x, or of dy where x is packed for all panels.
+    let kept = packsX ? sides.kPerGroup : pitch
+    var pixels = max(1, pass.width.positions)
+    while pixels > 64 && slices * rows(1) * reach(pass.width, pixels) * kept > budget { pixels = (pixels + 1) / 2 }
+    pixels = pixels < pass.width.positions ? BalancedSplit(pass.width.positions, atMost: pixels).longest : pixels
+    func elements(_ lines: Int) -> Int { slices * rows(lines) * reach(pass.width, pixels) * kept }
+    var lines = 1
+    if pixels == pass.width.positions {
+      while lines < pass.height.positions && lines * pixels < 4 * Self.chainSteps && elements(lines + 1) <= budget {
+        lines += 1
+      }
+      lines = max(1, BalancedSplit(pass.height.positions, atMost: lines).longest)
+    }
+    linesPerBand = lines
+    pixelsPerBand = pixels
+    var together = 1
+    if lines == pass.height.positions && pixels == pass.width.positions && pass.depth.positions == 1 {
+      while together < samples && together * lines * pixels < Self.chainSteps
+        && (together + 1) * elements(lines) <= budget
+      {
+        together += 1
+      }
+      together = BalancedSplit(samples, atMost: together).longest
+    }
+    samplesPerBand = max(1, together)
+    let columns = reach(pass.width, pixels)
+    band =
+      copies
+      ? SourceBand(
+        slices: slices, rows: rows(lines), columns: columns, channels: cin, pixelPitch: pitch, rowStep: rowStep) : nil
+    let pixelPitch = copies ? pitch : x.channels
+    let rowPitch = copies ? band!.rowPitch : xExtents.width * x.channels
+    let slicePitch = copies ? band!.slicePitch : xExtents.height * xExtents.width * x.channels
+    let merges = pass.width.tapStep == 1 && pixelPitch == cin
+    runLength = merges ? pass.width.taps * cin : cin
+    var runs: [Int] = []
+    for d in 0..<pass.depth.taps {
+      for h in 0..<pass.height.taps {
+        for w in 0..<(merges ? 1 : pass.width.taps) {
+          runs.append(
+            d * pass.depth.tapStep * slicePitch + h * pass.height.tapStep * rowPitch + w * pass.width.tapStep
+              * pixelPitch)
+        }
+      }
+    }
+    runOffsets = runs
+    rowTiles = BalancedSplit(runLength, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
+    copiesDy = !dy.isChannelsLast || isAliased(dy.channels) && runs.count * rowTiles.count >= 16 && !packsX
+  }
+
+  var details: String {
+    (band == nil ? "x in place" : "\(linesPerBand) padded rows") + (packsX ? ", packed by tiles" : "")
+      + (copiesDy ? ", dy by panels" : "")
+      + ", chains of \(samplesPerBand * linesPerBand * pixelsPerBand), tile "
+      + "\(panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)x\(panels.columns)"
+  }
+  var weightElements: Int { panels.elements }
+  var weightParts: Int { panels.parts }
+  func pack(_ weights: UnsafeRawPointer, into own: UnsafeMutableRawPointer, part: Int) {
+    panels.pack(weights, into: own, part: part)
+  }
+  func unpack(_ own: UnsafeRawPointer, into weights: UnsafeMutableRawPointer, accumulate: Bool, part: Int) {
+    panels.unpack(own, into: weights, accumulate: accumulate, part: part)
+  }
+
+  // MARK: Scratch
+
+  private var bandElements: Int { band.map { $0.elements(slack: 0) } ?? 0 }
+  private var bandBytes: Int {
+    band == nil ? 0 : ((samplesPerBand * bandElements + gemm.lanes) * size).roundedUp(to: 64)
+  }
+  private var steps: Int { samplesPerBand * linesPerBand * pixelsPerBand }
+  private var packedBytes: Int {
+    packsX ? ((steps * rowTiles.longest + gemm.lanes) * size).roundedUp(to: 64) : 0
+  }
+  private var turnedBytes: Int {
+    !copiesDy ? 0 : ((steps * panels.columns + gemm.lanes) * size).roundedUp(to: 64)
+  }
+  private var tableBytes: Int { 2 * samplesPerBand * linesPerBand * MemoryLayout<Int>.size }
+  func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
+    (bandBytes + turnedBytes + packedBytes + tableBytes.roundedUp(to: 64), 0)
+  }
+
+  // MARK: Runs
+
+  func run(
+    _ task: WeightGradientTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
+  ) throws(ApusError) {
+    // Each part goes through all pixels, so there are no more than threads can take.
+    let panelGroups = groups >= threads ? 1 : min(panels.panelsPerGroup, threads)
+    let runGroups =
+      groups * panelGroups >= threads ? 1 : min(runOffsets.count, threads.dividedRoundingUp(by: groups * panelGroups))
+    let panelSplit = BalancedSplit(
+      panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
+    let runSplit = BalancedSplit(runOffsets.count, atMost: runOffsets.count.dividedRoundingUp(by: runGroups))
+    let slotBytes = scratchBytes(threads: threads).slot
+    try context.parallel(parts: groups * panelSplit.count * runSplit.count, slots: threads) { slot, part in
+      let (rest, run) = part.quotientAndRemainder(dividingBy: runSplit.count)
+      let (group, panel) = rest.quotientAndRemainder(dividingBy: panelSplit.count)
+      runPart(
+        task, group, panelSplit.start(panel)..<panelSplit.start(panel + 1),
+        runSplit.start(run)..<runSplit.start(run + 1),
+        scratch + slot * slotBytes)
+    }
+  }
+
+  /// Some panels' and runs' weights of a group, over all pixels.
+  private func runPart(
+    _ task: WeightGradientTask, _ group: Int, _ panelRange: Range<Int>, _ runs: Range<Int>,
+    _ scratch: UnsafeMutableRawPointer
+  ) {
+    let lineSplit = BalancedSplit(pass.height.positions, atMost: linesPerBand)
+    let pixelSplit = BalancedSplit(pass.width.positions, atMost: pixelsPerBand)
+    let sampleSplit = BalancedSplit(samples, atMost: samplesPerBand)
+    var accumulate = task.accumulate
+    for sampleBand in 0..<sampleSplit.count {
+      for depth in 0..<pass.depth.positions {
+        for lineBand in 0..<lineSplit.count {
+          for pixelBand in 0..<pixelSplit.count {
+            let part = Band(
+              samples: sampleSplit.start(sampleBand)..<sampleSplit.start(sampleBand + 1), depth: depth,
+              lines: lineSplit.start(lineBand)..<lineSplit.start(lineBand + 1),
+              pixels: pixelSplit.start(pixelBand)..<pixelSplit.start(pixelBand + 1))
+            add(task, part, group, panelRange, runs, accumulate, scratch)
+            accumulate = true
+          }
+        }
+      }
+    }
+  }
+
+  /// Positions that one chain sums.
+  struct Band {
+    var samples: Range<Int>
+    var depth: Int
+    var lines: Range<Int>
+    var pixels: Range<Int>
+  }
+
+  private func add(
+    _ task: WeightGradientTask, _ part: Band, _ group: Int, _ panelRange: Range<Int>, _ runs: Range<Int>,
+    _ accumulate: Bool, _ scratch: UnsafeMutableRawPointer
+  ) {
+    let turned = scratch + bandBytes
+    let packed = turned + turnedBytes
+    let aTable = (packed + packedBytes).assumingMemoryBound(to: Int.self)
+    let bTable = aTable + samplesPerBand * linesPerBand
+    let depth = part.depth * pass.depth.stride + pass.depth.offset
+    let height = part.lines.lowerBound * pass.height.stride + pass.height.offset
+    let width = part.pixels.lowerBound * pass.width.stride + pass.width.offset
+    let channel = group * panels.sourceChannels
+    let aBase: UnsafeRawPointer
+    let aLine: Int
+    let aSample: Int
+    let aPixel: Int
+    if let band {
+      for (i, sample) in part.samples.enumerated() {
+        band.fill(
+          scratch + i * bandElements * size, from: task.x, x, sample: sample, depth: depth, height: height,
+          width: width, channel: channel,
+          rowCount: band.rows - (linesPerBand - part.lines.count) * (band.rowStep > 1 ? 1 : pass.height.stride),
+          columnCount: band.columns - (pixelsPerBand - part.pixels.count) * pass.width.stride, gemm, size: size)
+      }
+      aBase = UnsafeRawPointer(scratch)
+      aLine = band.rowPitch * (band.rowStep > 1 ? 1 : pass.height.stride)
+      aSample = bandElements
+      aPixel = band.pixelPitch
+    } else {
+      aBase = task.x + x.offset(part.samples.lowerBound, depth, height, width, channel: channel) * size
+      aLine = pass.height.stride * x.extents.width * x.channels
+      aSample = x.sampleElements
+      aPixel = x.channels
+    }
+    let pixels = part.pixels.count
+    let blocks = part.samples.count * part.lines.count
+    for sample in 0..<part.samples.count {
+      for line in 0..<part.lines.count { aTable[sample * part.lines.count + line] = sample * aSample + line * aLine }
+    }
+    // Panels that share a tile's rows of x while those are near: as many as keep dy in the second-level cache.
+    let together =
+      packsX ? panelRange.count : copiesDy ? 1 : max(1, Self.dyBytes / (blocks * pixels * panels.columns * size))
+    var panel = panelRange.lowerBound
+    while panel < panelRange.upperBound {
+      let end = min(panel + together, panelRange.upperBound)
+      let first = group * panels.resultChannels + panel * panels.columns
+      var tile = GemmTileShape(
+        aRowStride: 1, aStepStride: pass.width.stride * aPixel, bStepStride: dy.channels, cRowStride: panels.columns,
+        k: pixels, rows: 0, columns: panels.width(panel), bIsPadded: false, accumulate: accumulate)
+      var bLine = dy.extents.width * dy.channels
+      var bSample = dy.sampleElements
+      var bBase = task.dy
+      if !copiesDy {
+        bBase +=
+          dy.offset(
+            part.samples.lowerBound, part.depth, part.lines.lowerBound, part.pixels.lowerBound, channel: first) * size
+      } else {
+        bBase = UnsafeRawPointer(turned)
+        tile.bStepStride = tile.columns
+        tile.bIsPadded = true
+        bLine = pixels * tile.columns
+        bSample = part.lines.count * bLine
+        turn(task.dy, part, first, tile.columns, turned)
+      }
+      for sample in 0..<part.samples.count {
+        for line in 0..<part.lines.count { bTable[sample * part.lines.count + line] = sample * bSample + line * bLine }
+      }
+      tile.blocks = blocks
+      tile.aOffsets = UnsafePointer(aTable)
+      tile.bOffsets = UnsafePointer(bTable)
+      for run in runs {
+        for i in 0..<rowTiles.count {
+          tile.rows = rowTiles.length(i)
+          let row = rowTiles.start(i)
+          var a = aBase + (runOffsets[run] + row) * size
+          if packsX {
+            pack(a, tile.rows, pixels, pass.width.stride * aPixel, part, aSample, aLine, packed)
+            a = UnsafeRawPointer(packed)
+            tile.aStepStride = tile.rows
+            for block in 0..<blocks { aTable[block] = block * pixels * tile.rows }
+          }
+          for p in panel..<end {
+            tile.columns = panels.width(p)
+            gemm.tile(
+              &tile, a, bBase + (p - panel) * panels.columns * size,
+              task.weights
+                + ((group * panels.panelsPerGroup + p) * panels.panelElements
+                  + (run * runLength + row) * panels.columns) * size)
+          }
+        }
+      }
+      panel = end
+    }
+  }
+
+  /// A tile's channels of every pixel, `[sample][line][pixel][channel]`.
+  private func pack(
+    _ x: UnsafeRawPointer, _ rows: Int, _ pixels: Int, _ stride: Int, _ part: Band, _ aSample: Int, _ aLine: Int,
+    _ packed: UnsafeMutableRawPointer
+  ) {
+    var tile = BalancedSplit(rows, atMost: rows)
+    var to = packed
+    for sample in 0..<part.samples.count {
+      for line in 0..<part.lines.count {
+        gemm.packA(x + (sample * aSample + line * aLine) * size, &tile, rows, pixels, 1, stride, to)
+        to += pixels * rows * size
+      }
+    }
+  }
+
+  /// A panel's channels of dy, `[sample][line][pixel][channel]`.
+  private func turn(
+    _ source: UnsafeRawPointer, _ part: Band, _ channel: Int, _ columns: Int, _ turned: UnsafeMutableRawPointer
+  ) {
+    var to = turned
+    let pixels = part.pixels.count
+    let isRun = pixels == dy.extents.width
+    var tile = BalancedSplit(columns, atMost: columns)
+    for sample in part.samples {
+      for line in isRun ? 0..<1 : 0..<part.lines.count {
+        let count = isRun ? pixels * part.lines.count : pixels
+        let from =
+          source + dy.offset(sample, part.depth, part.lines.lowerBound + line, part.pixels.lowerBound, channel: channel)
+          * size
+        if dy.isChannelsLast {
+          gemm.packA(from, &tile, columns, count, 1, dy.channels, to)
+        } else {
+          gemm.turn(from, columns, count, dy.planeStride, to, columns)
+        }
+        to += count * columns * size
+      }
+    }
+  }
+}

@@ -1,0 +1,45 @@
+import ApusKernelInterface
+
+/// Lines of register tiles, one after the other; see `TileLinesShape`.
+@inline(__always)
+func tileLines<V: KernelVector, H: KernelVector>(
+  _ shape: UnsafePointer<TileLinesShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: H.Type
+) where H.Scalar == V.Scalar {
+  let tiles = shape.pointee.tiles
+  let buffer = shape.pointee.tileBuffer?.assumingMemoryBound(to: V.Scalar.self)
+  let bufferStride = shape.pointee.tileBufferStride
+  var tile = shape.pointee.tile
+  let cStride = tile.cRowStride
+  if buffer == nil { tile.accumulate = shape.pointee.output.isAccumulate } else { tile.cRowStride = bufferStride }
+  for line in 0..<shape.pointee.lines {
+    var pixel = 0
+    for i in 0..<tiles.count {
+      tile.rows = tiles.length(i)
+      let aTile = a + (line &* shape.pointee.aLineStride &+ pixel &* tile.aRowStride)
+      let cTile = c + (line &* shape.pointee.cLineStride &+ pixel &* cStride)
+      if let buffer {
+        gemmTile(&tile, aTile, b, buffer, V.self, H.self)
+        finishLine(shape, buffer, line, pixel, tile.rows, cTile, cStride, V.self)
+      } else {
+        gemmTile(&tile, aTile, b, cTile, V.self, H.self)
+      }
+      tile.bPrefetch = 0
+      pixel &+= tile.rows
+    }
+  }
+}
+
+/// A tile's sums into C, with the residual of its pixels.
+@inline(never)
+private func finishLine<V: KernelVector>(
+  _ shape: UnsafePointer<TileLinesShape>, _ sums: UnsafeMutablePointer<V.Scalar>, _ line: Int, _ pixel: Int,
+  _ rows: Int, _ c: UnsafeMutablePointer<V.Scalar>, _ cStride: Int, _: V.Type
+) {
+  var output = shape.pointee.output
+  output.residual = output.residual.map {
+    $0 + (line * shape.pointee.residualLineStride + pixel * output.residualRowStride) * MemoryLayout<V.Scalar>.size
+  }
+  finishRows(
+    sums, shape.pointee.tileBufferStride, rows, shape.pointee.tile.columns, c, cStride, &output, V.self)
+}

@@ -1,0 +1,159 @@
+import ApusEngine
+import ApusKernelInterface
+import ApusTestSupport
+import Testing
+
+/// What must be bitwise equal: over threads, back ends, batch, alignment, scratch and packing.
+@Suite struct ConvolutionDeterminismTests {
+  /// Problems that are split over threads by samples, rows, columns, channels and groups.
+  static func problems(_ type: DataType) -> [ConvolutionDescriptor] {
+    var sampler = ConvolutionSampler(type, seed: 40)
+    var list: [ConvolutionDescriptor] = [
+      .plane(type, channels: 3, height: 24, width: 25, filters: 20, kernel: 5, stride: 2, pad: 2),
+      .plane(type, batch: 3, channels: 17, height: 9, width: 10, filters: 33, kernel: 3, pad: 1),
+      .plane(type, batch: 2, channels: 40, height: 7, width: 7, filters: 90, kernel: 1),
+      .plane(type, channels: 64, height: 2, width: 2, filters: 200, kernel: 3, pad: 1),
+      .plane(type, channels: 6, height: 2, width: 700, filters: 3, kernel: 3, pad: 1),
+      .plane(type, batch: 5, channels: 24, height: 11, width: 12, filters: 24, kernel: 3, pad: 1),
+      .plane(type, batch: 2, channels: 6, height: 13, width: 12, filters: 16, kernel: 5),
+    ]
+    list[5].groups = 24
+    for i in list.indices {
+      sampler.addEpilogue(&list[i])
+      list[i].isTransposed = i == 3 || i == 6
+    }
+    return list
+  }
+
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func threadsAndBackendsAgree(_ set: InstructionSet, _ type: DataType) throws {
+    let serial = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
+    let contexts = try Setting.backends.flatMap { backend in
+      try (backend == .serial ? [1] : [1, 2, 3, 5]).map { try Setting(set, backend, $0).context() }
+    }
+    for (turn, problem) in Self.problems(type).enumerated() {
+      for direction in ConvolutionDirection.allCases {
+        for d in try problem.withEachAlgorithm(direction, serial) {
+          let trial = ConvolutionTrial(d, direction, accumulate: turn % 2 == 0, seed: UInt64(turn))
+          // A plan is not bound to the context that it was made with; runs repeat.
+          let plan = try ConvolutionPlan(d, direction: direction, context: serial)
+          let reference = try trial.run(plan, serial)
+          var mostThreads = 0
+          for (i, context) in contexts.enumerated() {
+            mostThreads = max(mostThreads, plan.threadsUsed(context: context))
+            let outcome = try trial.run(plan, context, scratch: i % 2 == 0 ? .exact : .engine)
+            if let difference = trial.difference(reference, outcome) {
+              Issue.record("\(context.backend) \(context.threads): \(difference)")
+            }
+          }
+          #expect(mostThreads > 1, "\(trial) is too small to be divided")
+        }
+      }
+    }
+  }
+
+  /// Sample i of a batch is what it is alone, forward and by data, whatever the others hold.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func samplesAloneAndInABatch(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 3)
+    let one = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
+    var sampler = ConvolutionSampler(type, seed: 50)
+    for turn in 0..<80 {
+      var problem = turn < 7 ? Self.problems(type)[turn] : sampler.problem(products: 20_000)
+      problem.batch = [2, 3, 7][turn % 3]
+      for direction in [ConvolutionDirection.forward, .backwardData] {
+        for d in try problem.withEachAlgorithm(direction, context) {
+          let trial = ConvolutionTrial(d, direction, accumulate: turn % 2 == 0, seed: sampler.random.next())
+          let whole = try trial.run(context)
+          let n = sampler.random.int(0...d.batch - 1)
+          let alone = try trial.sample(n).run(one)
+          if let difference = trial.difference(whole, sample: n, alone) { Issue.record("\(difference)") }
+        }
+      }
+    }
+  }
+
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func alignmentsAndScratchAgree(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    var sampler = ConvolutionSampler(type, seed: 61)
+    for turn in 0..<40 {
+      let direction = ConvolutionDirection.allCases[turn % 3]
+      for d in try sampler.problem(products: 20_000).withEachAlgorithm(direction, context) {
+        let trial = ConvolutionTrial(d, direction, accumulate: turn % 2 == 0, seed: sampler.random.next())
+        let reference = try trial.run(context)
+        for offset in stride(from: type.size, through: 60, by: 3 * type.size) {
+          let outcome = try trial.run(context, .offset(offset), scratch: offset % 8 == 0 ? .engine : .exact)
+          if let difference = trial.difference(reference, outcome) { Issue.record("offset \(offset): \(difference)") }
+        }
+      }
+    }
+  }
+
+  /// Packing ahead moves data and nothing else.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func packedAndUnpackedAgree(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    var sampler = ConvolutionSampler(type, seed: 67)
+    for turn in 0..<100 {
+      let direction = ConvolutionDirection.allCases[turn % 3]
+      for var d in try sampler.problem(products: 20_000).withEachAlgorithm(direction, context) {
+        // Winograd's form is rounded, and an accumulated gradient is added to that.
+        if d.algorithm == .winograd && direction == .backwardWeights { continue }
+        d.packedWeights = false
+        // A packed gradient joins the chain of sums where an unpacked one is added at its end.
+        let accumulate = direction != .backwardWeights && turn % 2 == 0
+        let plain = ConvolutionTrial(d, direction, accumulate: accumulate, seed: 5)
+        d.packedWeights = true
+        let packed = ConvolutionTrial(d, direction, accumulate: accumulate, seed: 5)
+        if let difference = packed.difference(try plain.run(context), try packed.run(context)) {
+          Issue.record("\(difference)")
+        }
+      }
+    }
+  }
+
+  /// Weights come back from their packed form bit for bit, and forward's serve backward by weights.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func packedWeightsComeBack(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    var sampler = ConvolutionSampler(type, seed: 71)
+    for turn in 0..<100 {
+      let problem = sampler.problem(products: 20_000)
+      for d in try problem.withEachAlgorithm(ConvolutionDirection.allCases[turn % 3], context)
+      where d.algorithm != .winograd {
+        let plan = try ConvolutionPlan(d, direction: ConvolutionDirection.allCases[turn % 3], context: context)
+        let trial = ConvolutionTrial(d, .forward, seed: UInt64(turn))
+        let (before, after) = try trial.packAndUnpack(plan, context)
+        #expect(before == after, "\(plan.description)")
+      }
+    }
+  }
+
+  /// What the header promises of packed gradients: a step of gradient descent on the packed bytes behind the header is one
+  /// on the weights.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func updateOnPackedBytes(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    var sampler = ConvolutionSampler(type, seed: 73)
+    var updated = 0
+    for _ in 0..<60 {
+      var d = sampler.problem(products: 20_000)
+      d.batch = max(1, d.batch)
+      d.packedWeights = true
+      (d.hasResidual, d.hasBias, d.activation) = (false, true, .identity)
+      // A transposed convolution shares its form between the backward directions.
+      let user: ConvolutionDirection = d.isTransposed ? .backwardData : .forward
+      for d in try d.withEachAlgorithm(.backwardWeights, context) {
+        var runner = d
+        let algorithms = try ConvolutionPlan.algorithms(d, direction: user, context: context)
+        runner.algorithm = algorithms.first { $0 == d.algorithm }
+        if runner.algorithm == nil { continue }
+        let trial = ConvolutionTrial(runner, user, seed: 9)
+        if let objection = try trial.objectionToPackedUpdate(gradient: d, context) { Issue.record("\(objection)") }
+        updated += 1
+      }
+    }
+    #expect(updated > 30)
+  }
+}

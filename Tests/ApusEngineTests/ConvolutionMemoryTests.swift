@@ -1,0 +1,96 @@
+import ApusEngine
+import ApusKernelInterface
+import ApusTestSupport
+import Testing
+
+/// No byte outside of the tensors, the packed weights and the scratch is touched, and scratch stays small. A stray access
+/// ends the test process.
+@Suite struct ConvolutionMemoryTests {
+  private func expectContained(
+    _ d: ConvolutionDescriptor, _ direction: ConvolutionDirection, _ context: ExecutionContext, accumulate: Bool,
+    seed: UInt64
+  ) throws {
+    for placement in [TestMemory.Placement.beforeGuard, .afterGuard] {
+      try expectRight(d, direction, context, accumulate: accumulate, seed: seed, placement, scratch: .exact)
+    }
+  }
+
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func guardPagesAroundEverything(_ set: InstructionSet, _ type: DataType) throws {
+    let contexts = try GemmValueTests.contexts(set)
+    var sampler = ConvolutionSampler(type, seed: 90)
+    for turn in 0..<150 {
+      try expectContained(
+        sampler.problem(products: 30_000), ConvolutionDirection.allCases[turn % 3], contexts[turn % contexts.count],
+        accumulate: sampler.random.bool(), seed: sampler.random.next())
+    }
+  }
+
+  /// Channels and widths around the edges of vectors and tiles, where a kernel may read or write too much.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func guardPagesAroundTileEdges(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    let kernels = set.gemmKernels(type)
+    let filters = GemmSampler.around([1, kernels.lanes, kernels.tileColumns], upTo: 70)
+    let widths = GemmSampler.around([1, kernels.lanes, kernels.tileRows, kernels.narrowTileRows], upTo: 40)
+    var turn = 0
+    for k in filters where k > 0 {
+      for width in widths where width > 0 {
+        for kernel in [1, 3] {
+          turn += 1
+          var d = ConvolutionDescriptor.plane(
+            type, channels: [1, 3, kernels.lanes + 1][turn % 3], height: 2, width: width, filters: k, kernel: kernel,
+            stride: turn % 5 == 0 ? 2 : 1, pad: kernel / 2)
+          d.xLayout = TensorLayout.allCases[turn / 2 % 2]
+          d.yLayout = TensorLayout.allCases[turn / 4 % 2]
+          if turn % 4 == 3 {
+            d.inputChannels = k
+            d.groups = k
+          }
+          d.hasBias = turn % 2 == 0
+          d.activation = turn % 3 == 0 ? .sigmoid : .identity
+          d.packedWeights = turn % 7 < 3
+          for direction in ConvolutionDirection.allCases {
+            try expectContained(d, direction, context, accumulate: turn % 2 == 1, seed: 3)
+          }
+        }
+      }
+    }
+  }
+
+  /// Layers of VGG-16 and ResNet-50 on two threads: no image-sized buffer, and none that grows with the batch.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func scratchIsSmall(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    for (channels, size, filters, kernel, stride) in [
+      (3, 224, 64, 3, 1), (64, 224, 64, 3, 1), (128, 112, 128, 3, 1), (256, 56, 256, 3, 1), (512, 28, 512, 3, 1),
+      (512, 14, 512, 3, 1), (3, 224, 64, 7, 2), (64, 56, 256, 1, 1), (256, 56, 512, 1, 2), (512, 7, 2048, 1, 1),
+    ] {
+      for layout in TensorLayout.allCases {
+        for direction in ConvolutionDirection.allCases {
+          var d = ConvolutionDescriptor.plane(
+            type, channels: channels, height: size, width: size, filters: filters, kernel: kernel, stride: stride,
+            pad: kernel / 2, layout: layout)
+          d.hasBias = true
+          for var d in try d.withEachAlgorithm(direction, context) {
+            let one = try ConvolutionPlan(d, direction: direction, context: context)
+            let bytes = one.scratchBytes(context: context)
+            // A few rows of the tensors for each thread, and the weights.
+            #expect(bytes <= 4 << 20 + one.packedWeightBytes, "\(one.description): \(bytes)")
+            d.packedWeights = true
+            #expect(try ConvolutionPlan(d, direction: direction, context: context).scratchBytes(context: context) <= 4 << 20)
+            d.packedWeights = false
+            d.batch = 64
+            let many = try ConvolutionPlan(d, direction: direction, context: context)
+            // Small images may share a band, up to its size.
+            #expect(many.scratchBytes(context: context) <= 4 << 20 + one.packedWeightBytes, "\(many.description)")
+            d.batch = 64_000
+            let most = try ConvolutionPlan(d, direction: direction, context: context)
+            #expect(most.scratchBytes(context: context) <= 4 << 20 + one.packedWeightBytes, "\(most.description)")
+            #expect(most.packedWeightBytes == one.packedWeightBytes)
+          }
+        }
+      }
+    }
+  }
+}
