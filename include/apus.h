@@ -363,7 +363,8 @@ apus_status apus_gemm_run(const apus_context *context, const apus_gemm_plan *pla
  *
  *   conv(x, w)[n][k][position] = sum over c, tap of w[k][c][tap] x[n][c][position * stride - pad_before + tap * dilation]
  *
- * (a cross-correlation, as deep learning has it), x being 0 in the padding. Tensors are dense, in the layouts of the
+ * (a cross-correlation, as deep learning has it), x being 0 in the padding. Whether such a zero is multiplied by an infinite
+ * number, which makes NaN, or passed over is the algorithm's to choose. Tensors are dense, in the layouts of the
  * description. Weights are in the order (K, C / groups, taps), taps being R x S in two dimensions. The products of one
  * element of y are added in an order that depends on the kernel, channels, type and instruction set only: the bits of a
  * sample's y and dx depend neither on the batch around it nor on threads, back end or alignment, and those of dw not on

@@ -58,7 +58,8 @@ import Testing
     }
   }
 
-  /// Layers of VGG-16 and ResNet-50 on two threads: no image-sized buffer, and none that grows with the batch.
+  /// Layers of VGG-16 and ResNet-50 on two threads: what the plan chooses takes a few rows of the tensors for each thread
+  /// and the weights. No algorithm of the list has an image-sized buffer, and none one that grows with the batch.
   @Test(arguments: InstructionSet.available, gemmTypes)
   func scratchIsSmall(_ set: InstructionSet, _ type: DataType) throws {
     let context = try ExecutionContext(instructionSet: set, threads: 2)
@@ -68,26 +69,25 @@ import Testing
     ] {
       for layout in TensorLayout.allCases {
         for direction in ConvolutionDirection.allCases {
-          var d = ConvolutionDescriptor.plane(
+          var problem = ConvolutionDescriptor.plane(
             type, channels: channels, height: size, width: size, filters: filters, kernel: kernel, stride: stride,
             pad: kernel / 2, layout: layout)
-          d.hasBias = true
-          for var d in try d.withEachAlgorithm(direction, context) {
+          problem.hasBias = true
+          for (place, var d) in try problem.withEachAlgorithm(direction, context).enumerated() {
+            let most = place == 0 ? 4 << 20 : 20 << 20
             let one = try ConvolutionPlan(d, direction: direction, context: context)
             let bytes = one.scratchBytes(context: context)
-            // A few rows of the tensors for each thread, and the weights.
-            #expect(bytes <= 4 << 20 + one.packedWeightBytes, "\(one.description): \(bytes)")
+            #expect(bytes <= most + one.packedWeightBytes, "\(one.description): \(bytes)")
             d.packedWeights = true
-            #expect(try ConvolutionPlan(d, direction: direction, context: context).scratchBytes(context: context) <= 4 << 20)
+            #expect(try ConvolutionPlan(d, direction: direction, context: context).scratchBytes(context: context) <= most)
             d.packedWeights = false
-            d.batch = 64
-            let many = try ConvolutionPlan(d, direction: direction, context: context)
             // Small images may share a band, up to its size.
-            #expect(many.scratchBytes(context: context) <= 4 << 20 + one.packedWeightBytes, "\(many.description)")
-            d.batch = 64_000
-            let most = try ConvolutionPlan(d, direction: direction, context: context)
-            #expect(most.scratchBytes(context: context) <= 4 << 20 + one.packedWeightBytes, "\(most.description)")
-            #expect(most.packedWeightBytes == one.packedWeightBytes)
+            for batch in [64, 64_000] {
+              d.batch = batch
+              let many = try ConvolutionPlan(d, direction: direction, context: context)
+              #expect(many.scratchBytes(context: context) <= most + one.packedWeightBytes, "\(many.description)")
+              #expect(many.packedWeightBytes == one.packedWeightBytes)
+            }
           }
         }
       }
