@@ -129,9 +129,14 @@ import Testing
     try packed.backwardData(dy, backward, into: &d)
     #expect(c == d)
     expectError(.mismatch, "backward by data") { () throws(ApusError) in try packed.forward(x, backward, into: &b) }
-    expectError(.invalidArgument, "weights are not packed") { () throws(ApusError) in try packed.forward(x, w, into: &b) }
-    expectError(.invalidArgument, "weights are packed") { () throws(ApusError) in try plain.forward(x, forward, into: &a) }
-    expectError(.invalidArgument, "x is packed") { () throws(ApusError) in try packed.forward(forward, forward, into: &b) }
+    expectError(.invalidArgument, "weights are not packed") { () throws(ApusError) in try packed.forward(x, w, into: &b)
+    }
+    expectError(.invalidArgument, "weights are packed") { () throws(ApusError) in
+      try plain.forward(x, forward, into: &a)
+    }
+    expectError(.invalidArgument, "x is packed") { () throws(ApusError) in
+      try packed.forward(forward, forward, into: &b)
+    }
     expectError(.invalidArgument, "takesPackedWeights is false") { () throws(ApusError) in
       _ = try plain.makePackedWeights(from: w)
     }
@@ -168,7 +173,8 @@ import Testing
       outputLayout: .channelsLast)
     #expect(up.outputShape == [11, 10] && up.outputCount == 2 * 2 * 110)
     let course = try Convolution<Float>(
-      inputChannels: 3, outputChannels: 10, input: [32, 32], kernel: [5, 5], padding: .symmetric([2, 2]), addsBias: true)
+      inputChannels: 3, outputChannels: 10, input: [32, 32], kernel: [5, 5], padding: .symmetric([2, 2]), addsBias: true
+    )
     #expect(course.outputShape == [32, 32] && course.parameterCount == 760)
     let empty = try Convolution<Float>(batch: 0, inputChannels: 1, outputChannels: 1, input: [4], kernel: [3])
     var nothing: [Float] = []
@@ -220,7 +226,8 @@ import Testing
     expect("input[0] is \(Int.max)") { () throws(ApusError) in try plan([.max, 7], padding: .same) }
     expect("in_channels is 2", "groups, 4") { () throws(ApusError) in try plan(groups: 4) }
     expect("kernel[0] is 8") { () throws(ApusError) in try plan([7, 7], [8, 1]) }
-    expect("stride[0] is 3", "does not divide 4") { () throws(ApusError) in try plan(stride: [3, 3], rounding: .strict) }
+    expect("stride[0] is 3", "does not divide 4") { () throws(ApusError) in try plan(stride: [3, 3], rounding: .strict)
+    }
     expect("output_padding[0] is 1") { () throws(ApusError) in try plan(outputPadding: [1, 0]) }
     expect("directions is empty") { () throws(ApusError) in try plan(directions: []) }
 
@@ -251,7 +258,8 @@ import Testing
       var dx = ones
       try layer.backwardData(ones, ones, into: &dx)
     }
-    expect("direction is .backwardWeights") { () throws(ApusError) in _ = try layer.scratchBytes(for: .backwardWeights) }
+    expect("direction is .backwardWeights") { () throws(ApusError) in _ = try layer.scratchBytes(for: .backwardWeights)
+    }
     let few = UnsafeMutableRawBufferPointer.allocate(byteCount: 8, alignment: 8)
     defer { few.deallocate() }
     expect("scratch_bytes is 8") { () throws(ApusError) in try layer.forward(ones, ones, into: &y, scratch: few) }

@@ -95,7 +95,8 @@ final class ConvolutionCore: Sendable {
 
   @usableFromInline
   func backwardWeights(
-    _ x: GemmCore.Operand, _ dy: GemmCore.Operand, _ dw: UnsafeMutableRawBufferPointer, _ db: UnsafeMutableRawBufferPointer?,
+    _ x: GemmCore.Operand, _ dy: GemmCore.Operand, _ dw: UnsafeMutableRawBufferPointer,
+    _ db: UnsafeMutableRawBufferPointer?,
     accumulates: Bool, scratch: UnsafeMutableRawBufferPointer?, context: Context?
   ) throws(ApusError) {
     let plan = try plan(.backwardWeights)
@@ -150,7 +151,8 @@ final class ConvolutionCore: Sendable {
     if weights.isPacked != descriptor.packedWeights {
       throw .invalid(
         descriptor.packedWeights
-          ? "weights are not packed, but the plan takes packed ones" : "weights are packed, but the plan takes an array")
+          ? "weights are not packed, but the plan takes packed ones" : "weights are packed, but the plan takes an array"
+      )
     }
     if !weights.isPacked { try Self.check("weights", weights, counts.weights) }
   }
