@@ -12,6 +12,10 @@
   public var planes32: PlaneKernels
   /// Planes in float64.
   public var planes64: PlaneKernels
+  /// Winograd's transforms in float32.
+  public var winograd32: WinogradKernels
+  /// Winograd's transforms in float64.
+  public var winograd64: WinogradKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
   /// The yardstick in float32.
@@ -22,7 +26,8 @@
   /// A whole table; the names are the fields'.
   @inlinable public init(
     gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
-    planes32: PlaneKernels, planes64: PlaneKernels, vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
+    planes32: PlaneKernels, planes64: PlaneKernels, winograd32: WinogradKernels,
+    winograd64: WinogradKernels, vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
@@ -30,6 +35,8 @@
     self.convolution64 = convolution64
     self.planes32 = planes32
     self.planes64 = planes64
+    self.winograd32 = winograd32
+    self.winograd64 = winograd64
     self.vectorMath = vectorMath
     self.limits32 = limits32
     self.limits64 = limits64

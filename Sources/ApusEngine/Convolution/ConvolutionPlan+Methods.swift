@@ -20,6 +20,9 @@ extension ConvolutionPlan {
       // Small images leave the columns of the product's tiles idle.
       list.insert(.pointwise, at: sides.output.product >= 256 ? 0 : list.count)
     }
+    if allowsWinograd && direction != .weights && WinogradConvolution.canDo(sides) {
+      list.insert(.winograd, at: WinogradConvolution.isFast(sides) ? 0 : list.count)
+    }
     return list
   }
 
@@ -36,7 +39,10 @@ extension ConvolutionPlan {
       return try PointwiseConvolution(
         sides, backward: direction == .gatherBig, descriptor, isForward: isForward, context)
     }
+    let winograd = size == 4 ? table.winograd32 : table.winograd64
     return switch (algorithm, direction) {
+    case (.winograd, .gatherSmall), (.winograd, .gatherBig):
+      WinogradConvolution(sides, backward: direction == .gatherBig, gemm, convolution, winograd, size: size)
     case (.planes, .gatherSmall): PlanesConvolution(sides, backward: false, gemm, planes, size: size)
     case (.planes, .gatherBig): PlanesConvolution(sides, backward: true, gemm, planes, size: size)
     case (_, .weights): DirectWeightGradient(sides, gemm, convolution, size: size)

@@ -1,0 +1,340 @@
+import ApusKernelInterface
+
+/// 3x3 kernels of stride 1 by F(4x4, 3x3): 6x6 tiles of the source and the weights are transformed, so that 36 products of
+/// tiles x source channels with source channels x result channels stand for the 144 that a tile of the result takes.
+/// Backward by data is the same with the kernel turned around.
+///
+/// A part is a few tiles with all source channels, whose transforms stay in the second-level cache while panels of
+/// weights pass. Every element of the result is a fixed expression of chains of multiply-adds over the source's channels,
+/// one for each plane, whatever the layout, batch, threads and the tiles around it.
+final class WinogradConvolution: GatherMethod {
+  let source: ChannelTensor
+  let result: ChannelTensor
+  let samples: Int
+  /// The source's row and column of the result's first row and column.
+  let low: (height: Int, width: Int)
+  /// Tiles of an image.
+  let tileRows: Int
+  let tileColumns: Int
+  /// What the weights are transformed from, and kept behind the transformed ones for unpacking.
+  let panels: WeightPanels
+  let gemm: GemmKernels
+  let kernels: WinogradKernels
+  let size: Int
+  /// Tiles of a part at most.
+  let tilesPerPart: Int
+  /// From one tile to the next in a plane of the transformed source.
+  let pitch: Int
+
+  /// Planes of the transformed domain.
+  private static let planes = 36
+  /// Bytes of a part's transformed source: half of a second-level cache of 1 MB.
+  private static let transformedBytes = 512 << 10
+  /// More tiles at a time do not pay: weights are read seldom enough.
+  private static let mostTiles = 56
+  /// Pixels of a result that wait to be finished.
+  private static let waitingPixels = 256
+
+  /// Whether the algorithm is defined for a problem.
+  static func canDo(_ sides: ConvolutionSides) -> Bool {
+    let window = sides.window
+    return sides.groups == 1 && window.window == Extents(1, 3, 3) && window.stride == Extents(repeating: 1)
+      && window.dilation == Extents(repeating: 1) && window.input.depth == 1 && sides.output.depth == 1
+  }
+
+  /// Whether the algorithm is faster than the others.
+  static func isFast(_ sides: ConvolutionSides) -> Bool { sides.c >= 32 && sides.k >= 32 }
+
+  init(
+    _ sides: ConvolutionSides, backward: Bool, _ gemm: GemmKernels, _ convolution: ConvolutionKernels,
+    _ kernels: WinogradKernels, size: Int
+  ) {
+    self.gemm = gemm
+    self.kernels = kernels
+    self.size = size
+    let pass = backward ? sides.backwardPasses()[0] : sides.forwardPass()
+    samples = sides.batch
+    source = ChannelTensor(
+      channels: backward ? sides.k : sides.c, extents: backward ? sides.output : sides.window.input,
+      layout: backward ? sides.yLayout : sides.xLayout)
+    result = ChannelTensor(
+      channels: backward ? sides.c : sides.k, extents: backward ? sides.window.input : sides.output,
+      layout: backward ? sides.xLayout : sides.yLayout)
+    low = (pass.height.offset, pass.width.offset)
+    tileRows = result.extents.height.dividedRoundingUp(by: 4)
+    tileColumns = result.extents.width.dividedRoundingUp(by: 4)
+    panels = WeightPanels(
+      groups: 1, sourceChannels: source.channels, resultChannels: result.channels, rowsAreResults: !backward,
+      order: pass.tapIndices(kernelHeight: 3, kernelWidth: 3), gemm, convolution, size: size)
+    pitch = Self.oddVectors(source.channels, gemm.lanes)
+    let rows = gemm.tileRows
+    let room = Self.transformedBytes / (Self.planes * pitch * size) / rows * rows
+    tilesPerPart = min(max(room, rows), Self.mostTiles / rows * rows)
+  }
+
+  /// At least `elements`, so that neither neighbours nor planes share sets of the first-level cache.
+  private static func oddVectors(_ elements: Int, _ lanes: Int) -> Int {
+    (elements.dividedRoundingUp(by: lanes) | 1) * lanes
+  }
+
+  var details: String { "F(4x4, 3x3), \(tilesPerPart) tiles, \(panels.columns) channels" }
+
+  // MARK: Weights
+
+  /// Elements of all transformed panels.
+  private var transformedElements: Int { Self.planes / panels.taps * panels.elements }
+  private func transformedPanel(_ index: Int) -> Int { index * (Self.planes / panels.taps) * panels.panelElements }
+
+  var weightElements: Int { transformedElements + panels.elements }
+  var weightParts: Int { panels.parts }
+  func pack(_ weights: UnsafeRawPointer, into own: UnsafeMutableRawPointer, part: Int) {
+    let taps = own + transformedElements * size
+    panels.pack(weights, into: taps, part: part)
+    kernels.weights(
+      taps + part * panels.panelElements * size, panels.sourceChannels * panels.columns,
+      own + transformedPanel(part) * size)
+  }
+  func unpack(_ own: UnsafeRawPointer, into weights: UnsafeMutableRawPointer, accumulate: Bool, part: Int) {
+    panels.unpack(own + transformedElements * size, into: weights, accumulate: accumulate, part: part)
+  }
+
+  // MARK: Scratch
+
+  private var bufferBytes: Int { Self.planes * gemm.lanes * size }
+  private var zeroBytes: Int { (6 * source.channels * size).roundedUp(to: 64) }
+  private var sourcePlane: Int { Self.oddVectors(tilesPerPart * pitch, gemm.lanes) }
+  private var productPlane: Int { Self.oddVectors(tilesPerPart * panels.columns, gemm.lanes) }
+  /// Pixels of a channels-first source that are turned at a time: all that some whole rows of tiles touch, or those that
+  /// a piece of one row does.
+  private var turnedPixels: Int {
+    if source.isChannelsLast { return 0 }
+    let extents = source.extents
+    let whole = tilesPerPart / tileColumns
+    let rows = min(4 * max(1, min(whole, tileRows)) + 2, extents.height)
+    return rows * (whole > 0 ? extents.width : min(extents.width, 4 * tilesPerPart + 2))
+  }
+  private var turnedBytes: Int { ((turnedPixels * source.channels + gemm.lanes) * size).roundedUp(to: 64) }
+  /// Rows and columns of tiles whose pixels wait.
+  private var waiting: (rows: Int, columns: Int) {
+    let columns = min(tileColumns, Self.waitingPixels / 16)
+    return (columns < tileColumns ? 1 : max(1, min(tileRows, Self.waitingPixels / (16 * columns))), columns)
+  }
+  private var waitingBytes: Int {
+    ((16 * waiting.rows * waiting.columns * panels.columns + gemm.lanes) * size).roundedUp(to: 64)
+  }
+  func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
+    let planes = Self.planes * (sourcePlane + productPlane) * size
+    return (
+      bufferBytes + zeroBytes + planes.roundedUp(to: 64) + turnedBytes + (result.isChannelsLast ? 1 : 2) * waitingBytes, 0
+    )
+  }
+
+  /// A slot's buffers.
+  private struct Room {
+    var buffer: UnsafeMutableRawPointer
+    var zeros: UnsafeMutableRawPointer
+    var source: UnsafeMutableRawPointer
+    var products: UnsafeMutableRawPointer
+    var turned: UnsafeMutableRawPointer
+    var waiting: UnsafeMutableRawPointer
+    var turnedResult: UnsafeMutableRawPointer
+  }
+  private func room(_ scratch: UnsafeMutableRawPointer) -> Room {
+    let zeros = scratch + bufferBytes
+    let source = zeros + zeroBytes
+    let products = source + Self.planes * sourcePlane * size
+    let turned = source + (Self.planes * (sourcePlane + productPlane) * size).roundedUp(to: 64)
+    let waiting = turned + turnedBytes
+    return Room(
+      buffer: scratch, zeros: zeros, source: source, products: products, turned: turned, waiting: waiting,
+      turnedResult: waiting + waitingBytes)
+  }
+
+  // MARK: Runs
+
+  func run(
+    _ task: GatherTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
+  ) throws(ApusError) {
+    let total = samples * tileRows * tileColumns
+    let wanted = threads == 1 ? 1 : 3 * threads
+    // Fewer tiles a part for the threads' sake, and then fewer panels, each of which takes the transforms again.
+    let tiles = max(min(tilesPerPart, gemm.tileRows), min(tilesPerPart, total / wanted))
+    let tileSplit = BalancedSplit(total, atMost: tiles)
+    let panelGroups = min(panels.panelsPerGroup, max(1, wanted / max(1, tileSplit.count)))
+    let panelSplit = BalancedSplit(
+      panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
+    let slotBytes = scratchBytes(threads: threads).slot
+    try context.parallel(parts: tileSplit.count * panelSplit.count, slots: threads) { slot, part in
+      let (tile, panel) = part.quotientAndRemainder(dividingBy: panelSplit.count)
+      runPart(
+        task, tileSplit.start(tile)..<tileSplit.start(tile + 1), panelSplit.start(panel)..<panelSplit.start(panel + 1),
+        room(scratch + slot * slotBytes))
+    }
+  }
+
+  /// Neighbouring tiles of one sample: whole rows of tiles, or a piece of one row.
+  private struct Piece {
+    var sample: Int
+    var rows: Range<Int>
+    var columns: Range<Int>
+    /// The first one's number in its part.
+    var index: Int
+  }
+
+  /// The pieces of a part with at most so many rows and columns of tiles.
+  private func forEachPiece(
+    _ tiles: Range<Int>, rows most: Int, columns mostColumns: Int, _ body: (Piece) -> Void
+  ) {
+    var tile = tiles.lowerBound
+    while tile < tiles.upperBound {
+      let (line, column) = tile.quotientAndRemainder(dividingBy: tileColumns)
+      let (sample, row) = line.quotientAndRemainder(dividingBy: tileRows)
+      let left = tiles.upperBound - tile
+      var rows = 1
+      var columns = min(left, tileColumns - column, mostColumns)
+      if columns == tileColumns { rows = min(left / tileColumns, tileRows - row, most) } else { rows = 1 }
+      columns = max(1, columns)
+      body(
+        Piece(
+          sample: sample, rows: row..<row + rows, columns: column..<column + columns, index: tile - tiles.lowerBound))
+      tile += rows * columns
+    }
+  }
+
+  private func runPart(_ task: GatherTask, _ tiles: Range<Int>, _ panelRange: Range<Int>, _ room: Room) {
+    room.zeros.initializeMemory(as: UInt8.self, repeating: 0, count: zeroBytes)
+    forEachPiece(tiles, rows: tileRows, columns: tileColumns) { transform(task, $0, room) }
+    var product = GemmBlockShape(
+      tiles: BalancedSplit(tiles.count, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows),
+      n: panels.columns, k: panels.sourceChannels, aRowStride: pitch, aStepStride: 1, bStepStride: panels.columns,
+      cRowStride: panels.columns, panelColumns: panels.columns, aIsPacked: false, bIsPacked: true, output: GemmOutput(),
+      tileBuffer: nil)
+    for panel in panelRange {
+      let weights = task.weights + transformedPanel(panel) * size
+      for plane in 0..<Self.planes {
+        gemm.block(
+          &product, room.source + plane * sourcePlane * size,
+          weights + plane * panels.sourceChannels * panels.columns * size, room.products + plane * productPlane * size)
+      }
+      if result.isChannelsLast && (task.output.isOverwrite || task.output.isAccumulate) {
+        forEachPiece(tiles, rows: tileRows, columns: tileColumns) { store(task, $0, panel, room) }
+      } else {
+        forEachPiece(tiles, rows: waiting.rows, columns: waiting.columns) { finish(task, $0, panel, room) }
+      }
+    }
+  }
+
+  /// A piece's source into its planes.
+  private func transform(_ task: GatherTask, _ piece: Piece, _ room: Room) {
+    let extents = source.extents
+    // Columns and rows that exist, of those that the piece touches.
+    let firstColumn = 4 * piece.columns.lowerBound + low.width
+    let columns =
+      max(0, min(extents.width, firstColumn))..<max(0, min(extents.width, 4 * piece.columns.upperBound + 2 + low.width))
+    let firstRow = 4 * piece.rows.lowerBound + low.height
+    let rows =
+      max(0, min(extents.height, firstRow))..<max(0, min(extents.height, 4 * piece.rows.upperBound + 2 + low.height))
+    var base = task.source
+    // Of the pixel that is at `base`, and from one row to the next.
+    var (height, width) = (0, 0)
+    var rowPixels = extents.width
+    if source.isChannelsLast {
+      base += source.offset(piece.sample, 0, 0, 0, channel: 0) * size
+    } else {
+      base = UnsafeRawPointer(room.turned)
+      (height, width) = (rows.lowerBound, columns.lowerBound)
+      rowPixels = columns.count
+      if !rows.isEmpty && !columns.isEmpty {
+        let isRun = columns.count == extents.width
+        for row in isRun ? 0..<1 : 0..<rows.count {
+          gemm.turn(
+            task.source + source.offset(piece.sample, 0, height + row, width, channel: 0) * size, source.channels,
+            isRun ? rows.count * columns.count : columns.count, source.planeStride,
+            room.turned + row * rowPixels * source.channels * size, source.channels)
+        }
+      }
+    }
+    for row in piece.rows {
+      let top = 4 * row + low.height
+      var shape = WinogradSourceShape(
+        tiles: piece.columns.count, rowStride: rowPixels * source.channels, pixelStride: source.channels,
+        channels: source.channels, firstRow: max(0, rows.lowerBound - top), endRow: min(6, rows.upperBound - top),
+        firstColumn: columns.lowerBound - firstColumn, endColumn: columns.upperBound - firstColumn,
+        planeStride: sourcePlane, tileStride: pitch)
+      kernels.source(
+        &shape, base + ((top - height) * rowPixels + firstColumn - width) * source.channels * size, room.zeros,
+        room.buffer,
+        room.source + (piece.index + (row - piece.rows.lowerBound) * piece.columns.count) * pitch * size)
+    }
+  }
+
+  /// A row of a piece's tiles from their planes to `to`.
+  private func shape(_ piece: Piece, row: Int, rowStride: Int, pixelStride: Int, channels: Int) -> WinogradResultShape {
+    WinogradResultShape(
+      planeStride: productPlane, tileStride: panels.columns, rowStride: rowStride, pixelStride: pixelStride,
+      channels: channels, rows: min(4, result.extents.height - 4 * row), columns: pixels(piece).width, accumulate: false)
+  }
+  private func products(_ piece: Piece, row: Int, _ room: Room) -> UnsafeRawPointer {
+    UnsafeRawPointer(room.products)
+      + (piece.index + (row - piece.rows.lowerBound) * piece.columns.count) * panels.columns * size
+  }
+  /// Size of a piece of the result.
+  private func pixels(_ piece: Piece) -> (height: Int, width: Int) {
+    (
+      min(4 * piece.rows.upperBound, result.extents.height) - 4 * piece.rows.lowerBound,
+      min(4 * piece.columns.upperBound, result.extents.width) - 4 * piece.columns.lowerBound
+    )
+  }
+
+  /// A channels-last result that nothing but accumulation acts on: tiles are stored where they belong.
+  private func store(_ task: GatherTask, _ piece: Piece, _ panel: Int, _ room: Room) {
+    for row in piece.rows {
+      var shape = shape(
+        piece, row: row, rowStride: result.extents.width * result.channels, pixelStride: result.channels,
+        channels: panels.width(panel))
+      shape.accumulate = task.output.isAccumulate
+      let first = result.offset(
+        piece.sample, 0, 4 * row, 4 * piece.columns.lowerBound, channel: panel * panels.columns)
+      kernels.result(&shape, products(piece, row: row, room), room.buffer, task.result + first * size)
+    }
+  }
+
+  /// Any result: pixels wait as `[row][column][panel columns]`, are turned if need be, and finished.
+  private func finish(_ task: GatherTask, _ piece: Piece, _ panel: Int, _ room: Room) {
+    let (height, width) = pixels(piece)
+    for row in piece.rows {
+      var shape = shape(
+        piece, row: row, rowStride: width * panels.columns, pixelStride: panels.columns, channels: panels.columns)
+      kernels.result(
+        &shape, products(piece, row: row, room), room.buffer,
+        room.waiting + 4 * (row - piece.rows.lowerBound) * width * panels.columns * size)
+    }
+    let channel = panel * panels.columns
+    let channels = panels.width(panel)
+    let top = 4 * piece.rows.lowerBound
+    var output = task.output
+    output.bias = task.output.bias.map { $0 + channel * size }
+    // Whole rows are neighbours in the result.
+    let isRun = width == result.extents.width
+    let count = isRun ? height * width : width
+    if !result.isChannelsLast {
+      gemm.turn(room.waiting, height * width, channels, panels.columns, room.turnedResult, height * width)
+      output.biasIsByRow = true
+    }
+    for row in isRun ? 0..<1 : 0..<height {
+      let first = result.offset(piece.sample, 0, top + row, 4 * piece.columns.lowerBound, channel: channel)
+      output.residual = task.output.residual.map { $0 + first * size }
+      if result.isChannelsLast {
+        output.residualRowStride = result.channels
+        gemm.finish(
+          room.waiting + row * width * panels.columns * size, panels.columns, count, channels,
+          task.result + first * size, result.channels, &output)
+      } else {
+        output.residualRowStride = result.planeStride
+        gemm.finish(
+          room.turnedResult + row * width * size, height * width, channels, count, task.result + first * size,
+          result.planeStride, &output)
+      }
+    }
+  }
+}
