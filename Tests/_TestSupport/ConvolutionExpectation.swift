@@ -26,7 +26,7 @@ struct ConvolutionExpectation {
     let d = trial.descriptor
     let reference = ConvolutionReference(d, output: trial.outputSize)
     let main = trial.results[0]
-    let products: [ReferenceProduct] =
+    var products: [ReferenceProduct] =
       switch (trial.direction, d.isTransposed) {
       case (.forward, false): reference.gatherSmall(trial.canonical(.x), trial.canonical(.weights))
       case (.forward, true): reference.gatherBig(trial.canonical(.x), trial.canonical(.weights))
@@ -35,6 +35,9 @@ struct ConvolutionExpectation {
       case (.backwardWeights, false): reference.gradient(trial.canonical(.x), trial.canonical(.dy))
       case (.backwardWeights, true): reference.gradient(trial.canonical(.dy), trial.canonical(.x))
       }
+    if d.algorithm == .winograd {
+      for (i, magnitude) in trial.winogradMagnitudes().enumerated() { products[i].magnitude = magnitude }
+    }
     // Added one after the other to each element.
     var terms: [[Double]] = []
     if trial.accumulate { terms.append(trial.canonical(main)) }

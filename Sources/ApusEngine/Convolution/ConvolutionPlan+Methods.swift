@@ -3,7 +3,7 @@ import ApusKernelInterface
 extension ConvolutionPlan {
   /// The ordered list of algorithms for a problem.
   static func choices(
-    _ sides: ConvolutionSides, _ direction: SidesDirection, _ gemm: GemmKernels, allowsWinograd: Bool
+    _ sides: ConvolutionSides, _ direction: SidesDirection, _ gemm: GemmKernels, _ descriptor: ConvolutionDescriptor
   ) -> [ConvolutionAlgorithm] {
     var list: [ConvolutionAlgorithm] = [.direct]
     if direction == .gatherSmall {
@@ -20,8 +20,10 @@ extension ConvolutionPlan {
       // Small images leave the columns of the product's tiles idle.
       list.insert(.pointwise, at: sides.output.product >= 256 ? 0 : list.count)
     }
-    if allowsWinograd && direction != .weights && WinogradConvolution.canDo(sides) {
-      list.insert(.winograd, at: WinogradConvolution.isFast(sides) ? 0 : list.count)
+    if descriptor.allowsWinograd && direction != .weights && WinogradConvolution.canDo(sides) {
+      let isFast = WinogradConvolution.isFast(
+        sides, backward: direction == .gatherBig, packedWeights: descriptor.packedWeights)
+      list.insert(.winograd, at: isFast ? 0 : list.count)
     }
     return list
   }

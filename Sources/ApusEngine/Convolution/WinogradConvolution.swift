@@ -21,19 +21,23 @@ final class WinogradConvolution: GatherMethod {
   let gemm: GemmKernels
   let kernels: WinogradKernels
   let size: Int
-  /// Tiles of a part at most.
-  let tilesPerPart: Int
+  /// Columns of tiles by parts, and lines (rows of tiles of all samples) of a part at most.
+  let columns: BalancedSplit
+  let linesPerPart: Int
   /// From one tile to the next in a plane of the transformed source.
   let pitch: Int
 
   /// Planes of the transformed domain.
   private static let planes = 36
-  /// Bytes of a part's transformed source: half of a second-level cache of 1 MB.
-  private static let transformedBytes = 512 << 10
-  /// More tiles at a time do not pay: weights are read seldom enough.
+  /// Bytes of a part's transformed source, which with the products and a panel of weights fill a second-level cache of
+  /// 1 MB. More tiles at a time, so that weights are read less often, gain nothing before they are 56, and then 5 %.
+  private static let transformedBytes = 640 << 10
+  private static let leastTiles = 16
   private static let mostTiles = 56
+  /// Of a channels-first source that is turned at a time.
+  private static let turnedSourceBytes = 384 << 10
   /// Pixels of a result that wait to be finished.
-  private static let waitingPixels = 256
+  private static let waitingPixels = 512
 
   /// Whether the algorithm is defined for a problem.
   static func canDo(_ sides: ConvolutionSides) -> Bool {
@@ -42,8 +46,15 @@ final class WinogradConvolution: GatherMethod {
       && window.dilation == Extents(repeating: 1) && window.input.depth == 1 && sides.output.depth == 1
   }
 
-  /// Whether the algorithm is faster than the others.
-  static func isFast(_ sides: ConvolutionSides) -> Bool { sides.c >= 32 && sides.k >= 32 }
+  /// Whether the algorithm is faster than the others. Measured: from 16 channels on both sides on, where tiles are at least
+  /// half full and an image has as many pixels as the larger weights take to read; unpacked weights take more to transform
+  /// (512-512 at 7x7: packed 1.75 times as fast as direct, unpacked slower; at 14x14 2.9 and 1.2 times).
+  static func isFast(_ sides: ConvolutionSides, backward: Bool, packedWeights: Bool) -> Bool {
+    let result = backward ? sides.window.input : sides.output
+    let tiles = result.height.dividedRoundingUp(by: 4) * result.width.dividedRoundingUp(by: 4)
+    return sides.c >= 16 && sides.k >= 16 && result.product >= (packedWeights ? 36 : 144)
+      && 8 * tiles <= result.product
+  }
 
   init(
     _ sides: ConvolutionSides, backward: Bool, _ gemm: GemmKernels, _ convolution: ConvolutionKernels,
@@ -67,9 +78,9 @@ final class WinogradConvolution: GatherMethod {
       groups: 1, sourceChannels: source.channels, resultChannels: result.channels, rowsAreResults: !backward,
       order: pass.tapIndices(kernelHeight: 3, kernelWidth: 3), gemm, convolution, size: size)
     pitch = Self.oddVectors(source.channels, gemm.lanes)
-    let rows = gemm.tileRows
-    let room = Self.transformedBytes / (Self.planes * pitch * size) / rows * rows
-    tilesPerPart = min(max(room, rows), Self.mostTiles / rows * rows)
+    let room = Self.transformedBytes / (Self.planes * pitch * size)
+    columns = BalancedSplit(tileColumns, atMost: max(Self.leastTiles, min(room, Self.mostTiles)))
+    linesPerPart = max(1, max(Self.leastTiles, min(room, Self.mostTiles)) / columns.longest)
   }
 
   /// At least `elements`, so that neither neighbours nor planes share sets of the first-level cache.
@@ -77,6 +88,7 @@ final class WinogradConvolution: GatherMethod {
     (elements.dividedRoundingUp(by: lanes) | 1) * lanes
   }
 
+  private var tilesPerPart: Int { linesPerPart * columns.longest }
   var details: String { "F(4x4, 3x3), \(tilesPerPart) tiles, \(panels.columns) channels" }
 
   // MARK: Weights
@@ -104,20 +116,23 @@ final class WinogradConvolution: GatherMethod {
   private var zeroBytes: Int { (6 * source.channels * size).roundedUp(to: 64) }
   private var sourcePlane: Int { Self.oddVectors(tilesPerPart * pitch, gemm.lanes) }
   private var productPlane: Int { Self.oddVectors(tilesPerPart * panels.columns, gemm.lanes) }
-  /// Pixels of a channels-first source that are turned at a time: all that some whole rows of tiles touch, or those that
-  /// a piece of one row does.
+  /// Rows and columns of tiles whose source, if it is channels first, is turned at a time.
+  private var turned: (rows: Int, columns: Int) {
+    let pixels = Self.turnedSourceBytes / (source.channels * size)
+    if 6 * source.extents.width <= pixels {
+      return (max(1, min(tileRows, linesPerPart, (pixels / source.extents.width - 2) / 4)), columns.longest)
+    }
+    return (1, max(1, min(columns.longest, (pixels / 6 - 2) / 4)))
+  }
   private var turnedPixels: Int {
     if source.isChannelsLast { return 0 }
-    let extents = source.extents
-    let whole = tilesPerPart / tileColumns
-    let rows = min(4 * max(1, min(whole, tileRows)) + 2, extents.height)
-    return rows * (whole > 0 ? extents.width : min(extents.width, 4 * tilesPerPart + 2))
+    return min(4 * turned.rows + 2, source.extents.height) * min(4 * turned.columns + 2, source.extents.width)
   }
   private var turnedBytes: Int { ((turnedPixels * source.channels + gemm.lanes) * size).roundedUp(to: 64) }
   /// Rows and columns of tiles whose pixels wait.
   private var waiting: (rows: Int, columns: Int) {
-    let columns = min(tileColumns, Self.waitingPixels / 16)
-    return (columns < tileColumns ? 1 : max(1, min(tileRows, Self.waitingPixels / (16 * columns))), columns)
+    let width = min(columns.longest, Self.waitingPixels / 16)
+    return (width < tileColumns ? 1 : max(1, min(tileRows, linesPerPart, Self.waitingPixels / (16 * width))), width)
   }
   private var waitingBytes: Int {
     ((16 * waiting.rows * waiting.columns * panels.columns + gemm.lanes) * size).roundedUp(to: 64)
@@ -155,20 +170,22 @@ final class WinogradConvolution: GatherMethod {
   func run(
     _ task: GatherTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
   ) throws(ApusError) {
-    let total = samples * tileRows * tileColumns
+    let lines = samples * tileRows
     let wanted = threads == 1 ? 1 : 3 * threads
-    // Fewer tiles a part for the threads' sake, and then fewer panels, each of which takes the transforms again.
-    let tiles = max(min(tilesPerPart, gemm.tileRows), min(tilesPerPart, total / wanted))
-    let tileSplit = BalancedSplit(total, atMost: tiles)
-    let panelGroups = min(panels.panelsPerGroup, max(1, wanted / max(1, tileSplit.count)))
+    // Fewer lines a part for the threads' sake, and then fewer panels, each of which takes the transforms again.
+    let least = min(linesPerPart, Self.leastTiles.dividedRoundingUp(by: columns.longest))
+    let lineSplit = BalancedSplit(lines, atMost: max(least, min(linesPerPart, lines * columns.count / wanted)))
+    let parts = lineSplit.count * columns.count
+    let panelGroups = min(panels.panelsPerGroup, max(1, wanted / max(1, parts)))
     let panelSplit = BalancedSplit(
       panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
     let slotBytes = scratchBytes(threads: threads).slot
-    try context.parallel(parts: tileSplit.count * panelSplit.count, slots: threads) { slot, part in
-      let (tile, panel) = part.quotientAndRemainder(dividingBy: panelSplit.count)
+    try context.parallel(parts: parts * panelSplit.count, slots: threads) { slot, part in
+      let (tiles, panel) = part.quotientAndRemainder(dividingBy: panelSplit.count)
+      let (line, column) = tiles.quotientAndRemainder(dividingBy: columns.count)
       runPart(
-        task, tileSplit.start(tile)..<tileSplit.start(tile + 1), panelSplit.start(panel)..<panelSplit.start(panel + 1),
-        room(scratch + slot * slotBytes))
+        task, lineSplit.start(line)..<lineSplit.start(line + 1), columns.start(column)..<columns.start(column + 1),
+        panelSplit.start(panel)..<panelSplit.start(panel + 1), room(scratch + slot * slotBytes))
     }
   }
 
@@ -181,31 +198,35 @@ final class WinogradConvolution: GatherMethod {
     var index: Int
   }
 
-  /// The pieces of a part with at most so many rows and columns of tiles.
+  /// The pieces of some lines and columns of tiles, each of at most so many.
   private func forEachPiece(
-    _ tiles: Range<Int>, rows most: Int, columns mostColumns: Int, _ body: (Piece) -> Void
+    _ lines: Range<Int>, _ columns: Range<Int>, atMost most: (rows: Int, columns: Int), _ body: (Piece) -> Void
   ) {
-    var tile = tiles.lowerBound
-    while tile < tiles.upperBound {
-      let (line, column) = tile.quotientAndRemainder(dividingBy: tileColumns)
+    var line = lines.lowerBound
+    while line < lines.upperBound {
       let (sample, row) = line.quotientAndRemainder(dividingBy: tileRows)
-      let left = tiles.upperBound - tile
-      var rows = 1
-      var columns = min(left, tileColumns - column, mostColumns)
-      if columns == tileColumns { rows = min(left / tileColumns, tileRows - row, most) } else { rows = 1 }
-      columns = max(1, columns)
-      body(
-        Piece(
-          sample: sample, rows: row..<row + rows, columns: column..<column + columns, index: tile - tiles.lowerBound))
-      tile += rows * columns
+      let isWhole = columns.count == tileColumns && columns.count <= most.columns
+      let rows = isWhole ? min(lines.upperBound - line, tileRows - row, most.rows) : 1
+      let index = (line - lines.lowerBound) * columns.count
+      for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: most.columns) {
+        body(
+          Piece(
+            sample: sample, rows: row..<row + rows, columns: column..<min(column + most.columns, columns.upperBound),
+            index: index + column - columns.lowerBound))
+      }
+      line += rows
     }
   }
 
-  private func runPart(_ task: GatherTask, _ tiles: Range<Int>, _ panelRange: Range<Int>, _ room: Room) {
+  private func runPart(
+    _ task: GatherTask, _ lines: Range<Int>, _ columns: Range<Int>, _ panelRange: Range<Int>, _ room: Room
+  ) {
+    let tiles = lines.count * columns.count
+    let whole = (rows: tileRows, columns: columns.count)
     room.zeros.initializeMemory(as: UInt8.self, repeating: 0, count: zeroBytes)
-    forEachPiece(tiles, rows: tileRows, columns: tileColumns) { transform(task, $0, room) }
+    forEachPiece(lines, columns, atMost: source.isChannelsLast ? whole : turned) { transform(task, $0, room) }
     var product = GemmBlockShape(
-      tiles: BalancedSplit(tiles.count, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows),
+      tiles: BalancedSplit(tiles, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows),
       n: panels.columns, k: panels.sourceChannels, aRowStride: pitch, aStepStride: 1, bStepStride: panels.columns,
       cRowStride: panels.columns, panelColumns: panels.columns, aIsPacked: false, bIsPacked: true, output: GemmOutput(),
       tileBuffer: nil)
@@ -217,9 +238,9 @@ final class WinogradConvolution: GatherMethod {
           weights + plane * panels.sourceChannels * panels.columns * size, room.products + plane * productPlane * size)
       }
       if result.isChannelsLast && (task.output.isOverwrite || task.output.isAccumulate) {
-        forEachPiece(tiles, rows: tileRows, columns: tileColumns) { store(task, $0, panel, room) }
+        forEachPiece(lines, columns, atMost: whole) { store(task, $0, panel, room) }
       } else {
-        forEachPiece(tiles, rows: waiting.rows, columns: waiting.columns) { finish(task, $0, panel, room) }
+        forEachPiece(lines, columns, atMost: waiting) { finish(task, $0, panel, room) }
       }
     }
   }
