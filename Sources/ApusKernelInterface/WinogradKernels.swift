@@ -5,18 +5,23 @@
 @frozen public struct WinogradSourceShape {
   /// Tiles of the line.
   public var tiles: Int
-  /// From one row of the source to the next, and from one pixel to the next, in elements; channels are neighbours.
+  /// From one row of the source to the next, in elements.
   public var rowStride: Int
+  /// From one pixel of the source to the next, in elements.
   public var pixelStride: Int
+  /// Of the source, neighbours in memory.
   public var channels: Int
-  /// Rows of the tiles that exist, 0...6; the others are zeros.
+  /// The first of the tiles' six rows that exists; others are zeros.
   public var firstRow: Int
+  /// Behind the last row that exists.
   public var endRow: Int
-  /// Columns that exist, counted from the first tile's first.
+  /// The first column that exists, counted from the first tile's first.
   public var firstColumn: Int
+  /// Behind the last column that exists.
   public var endColumn: Int
-  /// From one plane of the result to the next, and from one tile to the next, whole vectors of elements both.
+  /// From one plane of the result to the next: elements of whole vectors.
   public var planeStride: Int
+  /// From one tile to the next in a plane: elements of whole vectors.
   public var tileStride: Int
 
   /// Every field as given.
@@ -39,15 +44,19 @@
 
 /// A line of neighbouring tiles of products back from the transformed domain, into 4x4 pixels each.
 @frozen public struct WinogradResultShape {
-  /// From one plane of the products to the next, and from one tile to the next, whole vectors of elements both.
+  /// From one plane of the products to the next: elements of whole vectors.
   public var planeStride: Int
+  /// From one tile to the next in a plane: elements of whole vectors.
   public var tileStride: Int
-  /// From one row of the result to the next, and from one pixel to the next, in elements; channels are neighbours.
+  /// From one row of the result to the next, in elements.
   public var rowStride: Int
+  /// From one pixel of the result to the next, in elements.
   public var pixelStride: Int
+  /// Of the result, neighbours in memory.
   public var channels: Int
-  /// Rows of the result, 1...4, and columns, of which the last tile may have fewer than four.
+  /// Rows of the result, 1...4.
   public var rows: Int
+  /// Columns of the result, of which the last tile may have fewer than four.
   public var columns: Int
   /// The result is added to rather than overwritten.
   public var accumulate: Bool

@@ -113,7 +113,8 @@ import Testing
   func bits(_ set: InstructionSet, _ type: DataType) throws {
     let one = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
     let more = try [2, 3, 5].map { try ExecutionContext(instructionSet: set, threads: $0) }
-    for (turn, shape) in [(5, 40, 7, 7, 70), (2, 33, 14, 13, 40), (1, 17, 30, 65, 20), (3, 8, 9, 10, 200)].enumerated() {
+    for (turn, shape) in [(5, 40, 7, 7, 70), (2, 33, 14, 13, 40), (1, 17, 30, 65, 20), (3, 8, 9, 10, 200)].enumerated()
+    {
       for direction in [ConvolutionDirection.forward, .backwardData] {
         var d = Self.problem(
           type, batch: shape.0, channels: shape.1, height: shape.2, width: shape.3, filters: shape.4)

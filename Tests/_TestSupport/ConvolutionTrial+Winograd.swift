@@ -52,3 +52,35 @@ extension ConvolutionTrial {
     return magnitudes
   }
 }
+
+extension ConvolutionTrial {
+  /// A problem that differs in layouts only, with the same numbers.
+  public convenience init(
+    _ descriptor: ConvolutionDescriptor, _ direction: ConvolutionDirection, sameDataAs other: ConvolutionTrial
+  ) {
+    self.init(descriptor, direction, accumulate: other.accumulate)
+    for name in inputs + results {
+      if [.weights, .dw, .bias, .db].contains(name) {
+        for i in 0..<count(name) { self[name, i] = other[name, i] }
+        continue
+      }
+      forEachElement(name) { self[name, index(name, $0, $1, $2)] = other[name, other.index(name, $0, $1, $2)] }
+    }
+  }
+
+  /// A tensor of an outcome by sample, channel, position.
+  public func canonical(_ data: ConvolutionData, of outcome: ConvolutionOutcome) -> [Double] {
+    var values: [Double] = []
+    forEachElement(data) { values.append(element(outcome, data, index(data, $0, $1, $2))) }
+    return values
+  }
+
+  private func forEachElement(_ data: ConvolutionData, _ body: (Int, Int, Int) -> Void) {
+    let isX = data == .x || data == .dx
+    for n in 0..<descriptor.batch {
+      for c in 0..<(isX ? descriptor.inputChannels : descriptor.outputChannels) {
+        for p in 0..<(isX ? descriptor.window.input : outputSize).product { body(n, c, p) }
+      }
+    }
+  }
+}

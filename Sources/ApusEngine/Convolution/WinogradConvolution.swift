@@ -140,7 +140,8 @@ final class WinogradConvolution: GatherMethod {
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
     let planes = Self.planes * (sourcePlane + productPlane) * size
     return (
-      bufferBytes + zeroBytes + planes.roundedUp(to: 64) + turnedBytes + (result.isChannelsLast ? 1 : 2) * waitingBytes, 0
+      bufferBytes + zeroBytes + planes.roundedUp(to: 64) + turnedBytes + (result.isChannelsLast ? 1 : 2) * waitingBytes,
+      0
     )
   }
 
@@ -225,17 +226,24 @@ final class WinogradConvolution: GatherMethod {
     let whole = (rows: tileRows, columns: columns.count)
     room.zeros.initializeMemory(as: UInt8.self, repeating: 0, count: zeroBytes)
     forEachPiece(lines, columns, atMost: source.isChannelsLast ? whole : turned) { transform(task, $0, room) }
-    var product = GemmBlockShape(
-      tiles: BalancedSplit(tiles, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows),
-      n: panels.columns, k: panels.sourceChannels, aRowStride: pitch, aStepStride: 1, bStepStride: panels.columns,
-      cRowStride: panels.columns, panelColumns: panels.columns, aIsPacked: false, bIsPacked: true, output: GemmOutput(),
-      tileBuffer: nil)
+    let split = BalancedSplit(tiles, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
+    var product = GemmTileShape(
+      aRowStride: pitch, aStepStride: 1, bStepStride: panels.columns, cRowStride: panels.columns,
+      k: panels.sourceChannels, rows: 0, columns: panels.columns, bIsPadded: true, accumulate: false)
+    let planeElements = panels.sourceChannels * panels.columns
     for panel in panelRange {
       let weights = task.weights + transformedPanel(panel) * size
       for plane in 0..<Self.planes {
-        gemm.block(
-          &product, room.source + plane * sourcePlane * size,
-          weights + plane * panels.sourceChannels * panels.columns * size, room.products + plane * productPlane * size)
+        let from = room.source + plane * sourcePlane * size
+        let to = room.products + plane * productPlane * size
+        for i in 0..<split.count {
+          product.rows = split.length(i)
+          // The weights come from far away, and few tiles leave the hardware little time to fetch them.
+          product.bPrefetch = i == 0 ? planeElements : 0
+          gemm.tile(
+            &product, from + split.start(i) * pitch * size, weights + plane * planeElements * size,
+            to + split.start(i) * panels.columns * size)
+        }
       }
       if result.isChannelsLast && (task.output.isOverwrite || task.output.isAccumulate) {
         forEachPiece(lines, columns, atMost: whole) { store(task, $0, panel, room) }
@@ -293,7 +301,8 @@ final class WinogradConvolution: GatherMethod {
   private func shape(_ piece: Piece, row: Int, rowStride: Int, pixelStride: Int, channels: Int) -> WinogradResultShape {
     WinogradResultShape(
       planeStride: productPlane, tileStride: panels.columns, rowStride: rowStride, pixelStride: pixelStride,
-      channels: channels, rows: min(4, result.extents.height - 4 * row), columns: pixels(piece).width, accumulate: false)
+      channels: channels, rows: min(4, result.extents.height - 4 * row), columns: pixels(piece).width, accumulate: false
+    )
   }
   private func products(_ piece: Piece, row: Int, _ room: Room) -> UnsafeRawPointer {
     UnsafeRawPointer(room.products)
