@@ -35,7 +35,10 @@ struct ConvolutionExpectation {
     let d = trial.descriptor
     let reference = ConvolutionReference(d, output: trial.outputSize)
     let main = trial.results[0]
-    let products = Self.products(trial, reference)
+    var products = Self.products(trial, reference)
+    if d.algorithm == .winograd {
+      for (i, magnitude) in trial.winogradMagnitudes().enumerated() { products[i].magnitude = magnitude }
+    }
     // Added one after the other to each element.
     var terms: [[Double]] = []
     if trial.accumulate { terms.append(trial.canonical(main)) }

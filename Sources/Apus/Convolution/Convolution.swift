@@ -47,8 +47,8 @@ public struct Convolution<Scalar: GemmScalar>: Sendable {
   ///   - activation: Forward only, applied last. The caller takes dy back through it before the backward directions.
   ///   - addsResidual: Forward adds a tensor of y's shape and layout before the activation.
   ///   - takesPackedWeights: Forward and backward by data take ``PackedWeights``.
-  ///   - allowsWinograd: The algorithm may be Winograd's, whose error is below 64 eps times the sum of the magnitudes of an
-  ///     element's products.
+  ///   - allowsWinograd: The algorithm may be Winograd's, whose rounding error is larger: the C header states its
+  ///     bound.
   ///   - algorithm: For every direction of the plan; nil: the first of ``algorithms(for:)``.
   ///   - directions: What the plan is to compute.
   ///   - context: Decides the instruction set; nil: the process's default.

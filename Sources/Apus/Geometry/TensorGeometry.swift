@@ -24,11 +24,19 @@ public enum SpatialPadding: Sendable, Hashable {
 }
 
 /// What happens where a stride does not divide the way of a window.
-public enum WindowRounding: Sendable, Hashable {
+public enum WindowRounding: CaseIterable, Sendable, Hashable {
   /// What is left over at the end is not visited.
   case floor
+  /// A last window hangs over the end, unless it would begin past the input and the padding before it. For pooling only.
+  case ceil
   /// It is an error, whose message names the stride and the way.
   case strict
 
-  var engine: ApusEngine.WindowRounding { self == .floor ? .floor : .strict }
+  var engine: ApusEngine.WindowRounding {
+    switch self {
+    case .floor: .floor
+    case .ceil: .ceil
+    case .strict: .strict
+    }
+  }
 }
