@@ -85,6 +85,9 @@ let package = Package(
       name: "gemm-c", dependencies: ["ApusABI"], path: "Sources/Examples/gemm-c",
       cSettings: [.headerSearchPath("../../../include")]),
     .executableTarget(
+      name: "lenet-c", dependencies: ["ApusABI"], path: "Sources/Examples/lenet-c",
+      cSettings: [.headerSearchPath("../../../include")], linkerSettings: [.linkedLibrary("m")]),
+    .executableTarget(
       name: "conv-c", dependencies: ["ApusABI"], path: "Sources/Examples/conv-c",
       cSettings: [.headerSearchPath("../../../include")]),
     .executableTarget(

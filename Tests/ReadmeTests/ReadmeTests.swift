@@ -38,6 +38,13 @@ import Testing
     #expect(try Readme.run(Readme.products().appendingPathComponent(target)) == output)
   }
 
+  /// LeNet-5's two stages through the header alone: the program compares a gradient with a difference and fails where they
+  /// differ.
+  @Test func leNet() throws {
+    let output = try Readme.run(Readme.products().appendingPathComponent("lenet-c"))
+    #expect(output.hasPrefix("images 8 x 1 x 28 x 28 -> 6 x 14 x 14 -> 16 x 5 x 5, loss "))
+  }
+
   /// Functions, enumerations and structs of C that the documents name are declared.
   @Test(arguments: ["README.md", "Documentation/ADDING-A-KERNEL.md"]) func namesOfC(_ document: String) throws {
     let header = try Readme.text("include/apus.h")
