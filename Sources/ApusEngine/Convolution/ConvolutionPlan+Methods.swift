@@ -12,6 +12,7 @@ extension ConvolutionPlan {
       let isPatchy = run < gemm.lanes && sides.taps > 1
       list.insert(.implicitGemm, at: isPatchy ? 0 : 1)
     }
+    if sides.isDepthwise { list.insert(.depthwise, at: 0) }
     return list
   }
 
@@ -20,6 +21,9 @@ extension ConvolutionPlan {
     _ convolution: ConvolutionKernels, size: Int
   ) -> any ConvolutionMethod {
     switch (algorithm, direction) {
+    case (.depthwise, .weights): DepthwiseGradient(sides, gemm, convolution, size: size)
+    case (.depthwise, _):
+      DepthwiseConvolution(sides, backward: direction == .gatherBig, gemm, convolution, size: size)
     case (_, .weights): DirectWeightGradient(sides, gemm, convolution, size: size)
     case (_, .gatherSmall):
       DirectConvolution(sides, backward: false, usesPatches: algorithm == .implicitGemm, gemm, convolution, size: size)
