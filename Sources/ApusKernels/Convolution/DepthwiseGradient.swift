@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 /// sums += the products of one line of dy with its sources, for TAPROWS x TAPS taps from (`rowTap`, `tap`) on, whose sums
 /// stay in registers along the line; for every vector of `channels`.
@@ -30,7 +31,6 @@ func depthwiseGradientLine<
   let positions = shape.pointee.columns
   let tapRow = shape.pointee.widthTaps &* V.lanes
   let together = positions % 7 == 0 && V.lanes > 4 ? 7 : 4
-  // Positions all of whose columns exist.
   let reach = TAPS &- 1
   var channel = channels.lowerBound
   while channel < channels.upperBound {
@@ -43,13 +43,13 @@ func depthwiseGradientLine<
     var position = 0
     while position &+ together <= positions {
       let at = columns.first &+ position &* stride
-      let isInner = at >= 0 && at &+ (together &- 1) &* stride &+ reach < columns.width
+      let isInner = at >= -1 && at &+ (together &- 1) &* stride &+ reach <= columns.width
       let p = from + (position &* stride &* columns.pitch &+ channel)
       let q = dy + (position &* lines.dyPitch &+ channel)
       switch (together, isInner) {
       case (7, true):
         addProducts(
-          columns, lines, p, q, at, count, exists, &acc, V.self, L.self, InnerColumns.self, Count<7>.self,
+          columns, lines, p, q, at, count, exists, &acc, V.self, L.self, EdgeColumns.self, Count<7>.self,
           Count<STRIDE>.self)
       case (7, false):
         addProducts(
@@ -57,7 +57,7 @@ func depthwiseGradientLine<
           Count<STRIDE>.self)
       case (_, true):
         addProducts(
-          columns, lines, p, q, at, count, exists, &acc, V.self, L.self, InnerColumns.self, Count<4>.self,
+          columns, lines, p, q, at, count, exists, &acc, V.self, L.self, EdgeColumns.self, Count<4>.self,
           Count<STRIDE>.self)
       default:
         addProducts(
@@ -97,18 +97,21 @@ private func addProducts<
   var gradients = InlineArray<MC, V>(repeating: V.zero)
   for j in 0..<MC { gradients[j] = L.load(q + j &* lines.dyPitch, count, V.self) }
   for r in 0..<TAPROWS where exists[r] {
-    let from = p + r &* lines.rowPitch
+    // Pinned for the sake of address registers.
+    let from = p + apus_pin_integer(r &* lines.rowPitch)
+    let first = apus_pin_integer(first)
     if STRIDE == 0 {
       for j in 0..<MC {
         let at = j &* lines.stride
         let x = L.load(
-          B.pointer(from + at &* columns.pitch, first &+ at, columns.width, columns.zeros), count, V.self)
+          B.pointer(from + at &* columns.pitch, j, MC, first &+ at, columns.width, columns.zeros), count, V.self)
         acc[r][0] = V.multiplyAdd(acc[r][0], x, gradients[j])
       }
     } else {
-      for i in 0..<(MC - 1) * STRIDE + TAPS {
+      let reach = (MC - 1) * STRIDE + TAPS
+      for i in 0..<reach {
         let x = L.load(
-          B.pointer(from + i &* columns.pitch, first &+ i, columns.width, columns.zeros), count, V.self)
+          B.pointer(from + i &* columns.pitch, i, reach, first &+ i, columns.width, columns.zeros), count, V.self)
         for t in 0..<TAPS where i - t >= 0 && (i - t) % max(1, STRIDE) == 0 && (i - t) / max(1, STRIDE) < MC {
           acc[r][t] = V.multiplyAdd(acc[r][t], x, gradients[(i - t) / max(1, STRIDE)])
         }

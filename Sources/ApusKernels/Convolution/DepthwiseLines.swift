@@ -1,23 +1,28 @@
 import ApusKernelInterface
+import ApusShims
 
 /// How a tile reads the columns of its source.
 protocol ColumnBounds {
-  /// Where column `column` of the source lies: at `p`, or, where there is no such column, at a vector of zeros.
+  /// Where column `index` of `count` neighbours lies, which is column `column` of the source: at `p`, or, where there is
+  /// no such column, at a vector of zeros.
   static func pointer<S>(
-    _ p: UnsafePointer<S>, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
+    _ p: UnsafePointer<S>, _ index: Int, _ count: Int, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
   ) -> UnsafePointer<S>
 }
-/// Every column exists.
-enum InnerColumns: ColumnBounds {
+/// All but the first and the last exist: inside, and at the borders of a 3x3 kernel with a padding of 1.
+enum EdgeColumns: ColumnBounds {
   @inline(__always) static func pointer<S>(
-    _ p: UnsafePointer<S>, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
-  ) -> UnsafePointer<S> { p }
+    _ p: UnsafePointer<S>, _ index: Int, _ count: Int, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
+  ) -> UnsafePointer<S> {
+    index == 0 || index == count - 1
+      ? BorderColumns.pointer(p, index, count, column, width, zeros) : p
+  }
 }
-/// Some may be padding. A choice between two pointers costs no branch, and its integer work is free beside the
-/// multiply-adds: borders need no code of their own, and no padded copy.
+/// Any may be padding. A choice between two pointers costs no branch, and two of them in a row are free beside the
+/// multiply-adds: borders need neither code of their own nor a padded copy.
 enum BorderColumns: ColumnBounds {
   @inline(__always) static func pointer<S>(
-    _ p: UnsafePointer<S>, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
+    _ p: UnsafePointer<S>, _ index: Int, _ count: Int, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
   ) -> UnsafePointer<S> { UInt(bitPattern: column) < UInt(bitPattern: width) ? p : zeros }
 }
 
@@ -53,9 +58,12 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       var factors = InlineArray<9, V>(repeating: V.zero)
       for t in 0..<9 { factors[t] = V.load(w + t &* V.lanes) }
       for r in 0..<3 + STRIDE where row &+ r >= 0 && r < high {
-        let from = p + r &* rowPitch
-        for i in 0..<(MC - 1) * STRIDE + 3 {
-          let x = V.load(B.pointer(from + i &* columns.pitch, columns.first &+ i, columns.width, columns.zeros))
+        // Pinned, or the addresses of all rows' columns would be kept through the loop, on the stack.
+        let from = p + apus_pin_integer(r &* rowPitch)
+        let column = apus_pin_integer(columns.first)
+        let count = (MC - 1) * STRIDE + 3
+        for i in 0..<count {
+          let x = V.load(B.pointer(from + i &* columns.pitch, i, count, column &+ i, columns.width, columns.zeros))
           for t in 0..<3 where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
             let j = (i - t) / STRIDE
             if r < 3 { upper[j] = V.multiplyAdd(upper[j], x, factors[min(8, 3 * r + t)]) }
@@ -132,10 +140,12 @@ private func addTaps<let MC: Int, let STRIDE: Int, let TAPS: Int, V: KernelVecto
 ) {
   var factors = InlineArray<TAPS, V>(repeating: V.zero)
   for t in 0..<TAPS { factors[t] = V.load(w + (tap &+ t) &* V.lanes) }
-  let from = p + tap &* columns.pitch
-  let first = columns.first &+ tap
-  for i in 0..<(MC - 1) * STRIDE + TAPS {
-    let x = V.load(B.pointer(from + i &* columns.pitch, first &+ i, columns.width, columns.zeros))
+  // Pinned for the sake of address registers, as above.
+  let from = p + apus_pin_integer(tap &* columns.pitch)
+  let first = apus_pin_integer(columns.first &+ tap)
+  let count = (MC - 1) * STRIDE + TAPS
+  for i in 0..<count {
+    let x = V.load(B.pointer(from + i &* columns.pitch, i, count, first &+ i, columns.width, columns.zeros))
     for t in 0..<TAPS where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
       sums[(i - t) / STRIDE] = V.multiplyAdd(sums[(i - t) / STRIDE], x, factors[t])
     }
@@ -187,7 +197,7 @@ func depthwiseAnyTile<let MC: Int, V: KernelVector, L: LastVector>(
             for j in 0..<MC {
               let at = first &+ j &* stride
               let from = BorderColumns.pointer(
-                p + (at &* pitch &+ i &* shape.pointee.multiplierPitch), at, width, zeros)
+                p + (at &* pitch &+ i &* shape.pointee.multiplierPitch), j, MC, at, width, zeros)
               sums[j] = V.multiplyAdd(sums[j], L.load(from, count, V.self), factor)
             }
           }
@@ -243,7 +253,9 @@ func depthwiseLines<V: KernelVector>(
       let column = s.column &+ position &* s.columnStride
       let to = result + (line &* s.resultRowPitch &+ position &* s.resultPixelPitch)
       if neighbours && whole > 0 {
-        let isInner = column >= 0 && column &+ (count &- 1) &* s.columnStride &+ reach < s.sourceWidth
+        let margin = s.widthTaps <= 3 ? 1 : 0
+        let isInner =
+          column &+ margin >= 0 && column &+ (count &- 1) &* s.columnStride &+ reach &- margin < s.sourceWidth
         let pairs = lines == 2 && count > 1
         switch (s.columnStride, pairs) {
         case (1, true): pairOf(shape, source, weights, to, row, column, count, isInner, V.self, Count<1>.self)
@@ -285,7 +297,7 @@ private func pairOf<let STRIDE: Int, V: KernelVector>(
   _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _ count: Int, _ isInner: Bool, _: V.Type,
   _ stride: Count<STRIDE>.Type
 ) {
-  let (v, inner, border) = (V.self, InnerColumns.self, BorderColumns.self)
+  let (v, inner, border) = (V.self, EdgeColumns.self, BorderColumns.self)
   switch (count, isInner) {
   case (4, true): depthwisePair(shape, source, weights, result, row, column, v, inner, Count<4>.self, stride)
   case (4, false): depthwisePair(shape, source, weights, result, row, column, v, border, Count<4>.self, stride)
@@ -306,7 +318,7 @@ private func tileOf<let STRIDE: Int, V: KernelVector>(
   _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _ count: Int, _ isInner: Bool, _: V.Type,
   _ stride: Count<STRIDE>.Type
 ) {
-  let (v, inner, border) = (V.self, InnerColumns.self, BorderColumns.self)
+  let (v, inner, border) = (V.self, EdgeColumns.self, BorderColumns.self)
   switch (count, isInner) {
   case (1, _): depthwiseTile(shape, source, weights, result, row, column, v, border, Count<1>.self, stride)
   case (4, true): depthwiseTile(shape, source, weights, result, row, column, v, inner, Count<4>.self, stride)
