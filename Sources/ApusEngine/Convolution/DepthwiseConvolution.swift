@@ -24,6 +24,8 @@ final class DepthwiseConvolution: GatherMethod {
   let kernels: DepthwiseKernels
   let size: Int
   let zeros = OffsetTable([Int](repeating: 0, count: 8))
+  /// By data with a 3x3 kernel of stride 2: all passes at once, where a position has all of their pixels.
+  let spreads: Bool
 
   /// A pass with the place of its taps in a vector's weights.
   struct PreparedPass: Sendable {
@@ -62,7 +64,8 @@ final class DepthwiseConvolution: GatherMethod {
     var positions = Extents(repeating: 0)
     for i in 0..<3 { positions[i] = passes.map { $0[i].positions }.max() ?? 0 }
     self.positions = positions
-    step = Extents(passes[0].depth.step, passes[0].height.step, passes[0].width.step)
+    let step = Extents(passes[0].depth.step, passes[0].height.step, passes[0].width.step)
+    self.step = step
     rows = DepthwiseRows(
       source, passes: passes, repeats: backward ? 1 : sides.multiplier, sources: sources, lanes: gemm.lanes, size: size)
     var tapsBefore = 0
@@ -70,6 +73,13 @@ final class DepthwiseConvolution: GatherMethod {
       defer { tapsBefore += pass.taps }
       return PreparedPass(pass: pass, weightOffset: tapsBefore * sources * gemm.lanes)
     }
+    let isPlane = passes.allSatisfy { $0.depth.taps == 1 && $0.depth.offset == 0 && $0.depth.source == 1 }
+    spreads =
+      passes.count == 4 && sources == 1 && isPlane
+      && (1...2).allSatisfy { i in
+        let taps = passes.map { $0[i].taps }
+        return step[i] == 2 && taps.min() == 1 && taps.max() == 2 && passes.allSatisfy { $0[i].taps == 1 || $0[i].tapStep == 1 }
+      }
     let split = rows.split(positions, bytes: Self.bandBytes)
     linesPerBand = split.lines
     pixelsPerBand = split.pixels
@@ -176,7 +186,7 @@ final class DepthwiseConvolution: GatherMethod {
       channels: part.channels, band: scratch, gemm)
     // Passes that share lines of the result take turns, so that these stay near.
     let chunk =
-      storesSums && passes.count == 1
+      storesSums && (passes.count == 1 || spreads)
       ? (lines: part.lines.count, pixels: part.pixels.count)
       : chunk(channels: storesSums ? part.channels.count : blockChannels)
     for depthStart in 0..<step.depth where depthStart + part.depth * step.depth < result.extents.depth {
@@ -209,25 +219,103 @@ final class DepthwiseConvolution: GatherMethod {
       part.sample, depth, height.lowerBound, width.lowerBound, channel: part.channels.lowerBound)
     let pixelPitch = storesSums ? result.channels : channels
     let rowPitch = storesSums ? result.extents.width * result.channels : width.count * channels
-    let to = storesSums ? task.result + first * size : block
+    let target = Target(
+      at: storesSums ? task.result + first * size : block, pixelPitch: pixelPitch, rowPitch: rowPitch,
+      lines: lines, pixels: pixels, accumulate: storesSums && task.output.isAccumulate)
+    let weights =
+      task.weights + part.channels.lowerBound / gemm.lanes * self.weights.pitch * size
+    if spreads {
+      // Every pass has as many positions, or one less: where the last pixel of a position is missing.
+      let allLines = lines.clamped(to: 0..<(passes.map { $0.pass.height.positions }.min() ?? 0))
+      let allPixels = pixels.clamped(to: 0..<(passes.map { $0.pass.width.positions }.min() ?? 0))
+      let whole = channels / gemm.lanes * gemm.lanes
+      spread(view, weights, target, allLines, allPixels, whole)
+      runPasses(view, weights, target, depthStart, part.depth, lines, pixels, whole..<channels)
+      runPasses(view, weights, target, depthStart, part.depth, allLines.upperBound..<lines.upperBound, pixels, 0..<whole)
+      runPasses(
+        view, weights, target, depthStart, part.depth, allLines, allPixels.upperBound..<pixels.upperBound, 0..<whole)
+    } else {
+      runPasses(view, weights, target, depthStart, part.depth, lines, pixels, 0..<channels)
+    }
+    if !storesSums { finish(task, part, depth, height, width, block) }
+  }
+
+  /// Where a chunk's pixels go: its first one, and from one to the next.
+  private struct Target {
+    var at: UnsafeMutableRawPointer
+    var pixelPitch: Int
+    var rowPitch: Int
+    /// Positions of the chunk.
+    var lines: Range<Int>
+    var pixels: Range<Int>
+    var accumulate: Bool
+  }
+
+  /// Each pass over some positions of a chunk, and some of its channels.
+  private func runPasses(
+    _ view: DepthwiseRows.View, _ weights: UnsafeRawPointer, _ target: Target, _ depthStart: Int, _ depth: Int,
+    _ lines: Range<Int>, _ pixels: Range<Int>, _ channels: Range<Int>
+  ) {
+    if lines.isEmpty || pixels.isEmpty || channels.isEmpty { return }
     for prepared in passes where prepared.pass.depth.start == depthStart {
       let pass = prepared.pass
       var shape = DepthwiseShape(zeros: UnsafeRawPointer(zeros.pointer))
       shape.lines = min(lines.upperBound, pass.height.positions) - lines.lowerBound
       shape.columns = min(pixels.upperBound, pass.width.positions) - pixels.lowerBound
       if shape.lines <= 0 || shape.columns <= 0 { continue }
-      shape.channels = channels
-      rows.describe(pass, view, part.depth, lines.lowerBound, pixels.lowerBound, &shape)
-      shape.resultPixelPitch = step.width * pixelPitch
-      shape.resultRowPitch = step.height * rowPitch
-      shape.accumulate = storesSums && task.output.isAccumulate
-      shape.weightPitch = weights.pitch
+      shape.channels = channels.count
+      rows.describe(pass, view, depth, lines.lowerBound, pixels.lowerBound, &shape)
+      shape.resultPixelPitch = step.width * target.pixelPitch
+      shape.resultRowPitch = step.height * target.rowPitch
+      shape.accumulate = target.accumulate
+      shape.weightPitch = self.weights.pitch
+      let row = pass.height.start + (lines.lowerBound - target.lines.lowerBound) * step.height
+      let column = pass.width.start + (pixels.lowerBound - target.pixels.lowerBound) * step.width
       kernels.lines(
-        &shape, view.base,
-        task.weights + (part.channels.lowerBound / weights.lanes * weights.pitch + prepared.weightOffset) * size,
-        to + (pass.height.start * rowPitch + pass.width.start * pixelPitch) * size)
+        &shape, view.base + channels.lowerBound * size,
+        weights + (channels.lowerBound / gemm.lanes * self.weights.pitch + prepared.weightOffset) * size,
+        target.at + (row * target.rowPitch + column * target.pixelPitch + channels.lowerBound) * size)
     }
-    if !storesSums { finish(task, part, depth, height, width, block) }
+  }
+
+  /// All passes of a stride of 2 over some positions of a chunk, and its first channels.
+  private func spread(
+    _ view: DepthwiseRows.View, _ weights: UnsafeRawPointer, _ target: Target, _ lines: Range<Int>,
+    _ pixels: Range<Int>, _ channels: Int
+  ) {
+    func pass(_ rowTaps: Int, _ columnTaps: Int) -> PreparedPass {
+      passes.first { $0.pass.height.taps == rowTaps && $0.pass.width.taps == columnTaps } ?? passes[0]
+    }
+    if lines.isEmpty || pixels.isEmpty || channels == 0 { return }
+    let (one, two) = (pass(1, 1), pass(2, 2))
+    var shape = DepthwiseSpreadShape(zeros: UnsafeRawPointer(zeros.pointer))
+    shape.lines = lines.count
+    shape.columns = pixels.count
+    shape.channels = channels
+    shape.sourceHeight = source.extents.height
+    shape.sourceWidth = source.extents.width
+    shape.pixelPitch = view.pixelPitch
+    shape.rowPitch = view.rowPitch
+    shape.row = lines.lowerBound + two.pass.height.offset
+    shape.column = pixels.lowerBound + two.pass.width.offset
+    shape.singleRow = one.pass.height.offset - two.pass.height.offset
+    shape.singleColumn = one.pass.width.offset - two.pass.width.offset
+    shape.oneOne = one.weightOffset
+    shape.oneTwo = pass(1, 2).weightOffset
+    shape.twoOne = pass(2, 1).weightOffset
+    shape.twoTwo = two.weightOffset
+    shape.oneRow = one.pass.height.start * target.rowPitch
+    shape.twoRow = two.pass.height.start * target.rowPitch
+    shape.oneColumn = one.pass.width.start * target.pixelPitch
+    shape.twoColumn = two.pass.width.start * target.pixelPitch
+    shape.resultColumnPitch = 2 * target.pixelPitch
+    shape.resultLinePitch = 2 * target.rowPitch
+    shape.accumulate = target.accumulate
+    shape.weightPitch = self.weights.pitch
+    let row = (lines.lowerBound - target.lines.lowerBound) * 2
+    let column = (pixels.lowerBound - target.pixels.lowerBound) * 2
+    kernels.spread(
+      &shape, view.base, weights, target.at + (row * target.rowPitch + column * target.pixelPitch) * size)
   }
 
   /// Sums of a block `[row][column][channel]` into the result.

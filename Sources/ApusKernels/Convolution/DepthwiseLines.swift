@@ -9,6 +9,12 @@ protocol ColumnBounds {
     _ p: UnsafePointer<S>, _ index: Int, _ count: Int, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
   ) -> UnsafePointer<S>
 }
+/// All exist.
+enum InnerColumns: ColumnBounds {
+  @inline(__always) static func pointer<S>(
+    _ p: UnsafePointer<S>, _ index: Int, _ count: Int, _ column: Int, _ width: Int, _ zeros: UnsafePointer<S>
+  ) -> UnsafePointer<S> { p }
+}
 /// All but the first and the last exist: inside, and at the borders of a 3x3 kernel with a padding of 1.
 enum EdgeColumns: ColumnBounds {
   @inline(__always) static func pointer<S>(
@@ -153,7 +159,7 @@ private func addTaps<let MC: Int, let STRIDE: Int, let TAPS: Int, V: KernelVecto
 }
 
 @inline(__always)
-private func storeSums<let MC: Int, V: KernelVector>(
+func storeSums<let MC: Int, V: KernelVector>(
   _ sums: InlineArray<MC, V>, _ result: UnsafeMutablePointer<V.Scalar>, _ pixel: Int, _ accumulate: Bool, _: V.Type
 ) {
   if accumulate {
