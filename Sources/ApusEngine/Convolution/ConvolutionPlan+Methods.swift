@@ -31,6 +31,7 @@ extension ConvolutionPlan {
         sides, backward: direction == .gatherBig, packedWeights: descriptor.packedWeights)
       list.insert(.winograd, at: isFast ? 0 : list.count)
     }
+    if sides.isDepthwise { list.insert(.depthwise, at: 0) }
     return list
   }
 
@@ -49,6 +50,9 @@ extension ConvolutionPlan {
     }
     let winograd = size == 4 ? table.winograd32 : table.winograd64
     return switch (algorithm, direction) {
+    case (.depthwise, .weights): DepthwiseGradient(sides, gemm, convolution, size: size)
+    case (.depthwise, _):
+      DepthwiseConvolution(sides, backward: direction == .gatherBig, gemm, convolution, size: size)
     case (.winograd, .gatherSmall), (.winograd, .gatherBig):
       WinogradConvolution(sides, backward: direction == .gatherBig, gemm, convolution, winograd, size: size)
     case (.planes, .gatherSmall): PlanesConvolution(sides, backward: false, gemm, planes, size: size)
