@@ -78,7 +78,8 @@ final class DepthwiseConvolution: GatherMethod {
       passes.count == 4 && sources == 1 && isPlane
       && (1...2).allSatisfy { i in
         let taps = passes.map { $0[i].taps }
-        return step[i] == 2 && taps.min() == 1 && taps.max() == 2 && passes.allSatisfy { $0[i].taps == 1 || $0[i].tapStep == 1 }
+        return step[i] == 2 && taps.min() == 1 && taps.max() == 2
+          && passes.allSatisfy { $0[i].taps == 1 || $0[i].tapStep == 1 }
       }
     let split = rows.split(positions, bytes: Self.bandBytes)
     linesPerBand = split.lines
@@ -231,7 +232,8 @@ final class DepthwiseConvolution: GatherMethod {
       let whole = channels / gemm.lanes * gemm.lanes
       spread(view, weights, target, allLines, allPixels, whole)
       runPasses(view, weights, target, depthStart, part.depth, lines, pixels, whole..<channels)
-      runPasses(view, weights, target, depthStart, part.depth, allLines.upperBound..<lines.upperBound, pixels, 0..<whole)
+      runPasses(
+        view, weights, target, depthStart, part.depth, allLines.upperBound..<lines.upperBound, pixels, 0..<whole)
       runPasses(
         view, weights, target, depthStart, part.depth, allLines, allPixels.upperBound..<pixels.upperBound, 0..<whole)
     } else {

@@ -103,7 +103,8 @@ final class DepthwiseGradient: WeightGradientMethod {
         scratch + band * weights.elements * size, scratch + callBytes + slot * slotBytes)
     }
     let vectors = BalancedSplit(weights.vectors, atMost: 8)
-    try context.parallel(parts: vectors.count, slots: weights.elements * bands.count < 1 << 15 ? 1 : threads) { _, part in
+    try context.parallel(parts: vectors.count, slots: weights.elements * bands.count < 1 << 15 ? 1 : threads) {
+      _, part in
       let first = vectors.start(part) * weights.pitch
       let count = vectors.length(part) * weights.pitch
       var output = GemmOutput()

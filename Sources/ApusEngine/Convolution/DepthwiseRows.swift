@@ -100,7 +100,8 @@ struct DepthwiseRows: Sendable {
     for i in 0..<sources {
       for slice in slices where columns.count > 0 {
         for row in isRun ? rows.prefix(1) : rows {
-          let to = band
+          let to =
+            band
             + (i * sourcePitch + (slice - slices.lowerBound) * slicePitch + (row - rows.lowerBound) * rowPitch) * size
           let from = source + tensor.offset(sample, slice, row, columns.lowerBound, channel: 0) * size
           let count = isRun ? rows.count * columns.count : columns.count

@@ -290,10 +290,14 @@ private func gradientOf<let STRIDE: Int, V: KernelVector>(
   let (v, l) = (V.self, WholeLastVector.self)
   let (one, two, three) = (Count<1>.self, Count<2>.self, Count<3>.self)
   switch (rowTaps, taps) {
-  case (3, 3): depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, three, three, stride)
-  case (3, 2): depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, three, two, stride)
-  case (3, 1): depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, three, one, stride)
-  case (_, 3): depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, one, three, stride)
+  case (3, 3):
+    depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, three, three, stride)
+  case (3, 2):
+    depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, three, two, stride)
+  case (3, 1):
+    depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, three, one, stride)
+  case (_, 3):
+    depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, one, three, stride)
   case (_, 2): depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, one, two, stride)
   default: depthwiseGradientLine(shape, source, sums, dy, row, rowTap, tap, start, channels, v, l, one, one, stride)
   }

@@ -110,8 +110,10 @@ func depthwiseTile<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
     var depthTap = shape.pointee.firstDepthTap
     while depthTap < shape.pointee.endDepthTap {
       let slice = shape.pointee.slice &+ depthTap &* shape.pointee.depthStep
-      var p = source + (channel &+ slice &* shape.pointee.slicePitch &+ row &* shape.pointee.rowPitch
-        &+ column &* columns.pitch)
+      var p =
+        source
+        + (channel &+ slice &* shape.pointee.slicePitch &+ row &* shape.pointee.rowPitch
+          &+ column &* columns.pitch)
       var w = vectorWeights + depthTap &* rowTaps &* tapRow
       var r = row
       for _ in 0..<rowTaps {
@@ -279,7 +281,8 @@ func depthwiseLines<V: KernelVector>(
       } else if whole > 0 {
         for i in 0..<lines {
           anyTile(
-            shape, source, weights, to + i &* s.resultRowPitch, row &+ i &* s.rowStride, column, 0..<whole, count, V.self,
+            shape, source, weights, to + i &* s.resultRowPitch, row &+ i &* s.rowStride, column, 0..<whole, count,
+            V.self,
             WholeLastVector.self)
         }
       }

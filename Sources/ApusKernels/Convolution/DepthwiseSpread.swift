@@ -38,7 +38,8 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
     }
     if row &+ 1 >= 0 && row &+ 1 < height {
       addSpread(
-        columns, p + rowPitch, single, w + (shape.pointee.twoOne &+ V.lanes), w + (shape.pointee.twoTwo &+ 2 &* V.lanes),
+        columns, p + rowPitch, single, w + (shape.pointee.twoOne &+ V.lanes),
+        w + (shape.pointee.twoTwo &+ 2 &* V.lanes),
         &one, &two, V.self, B.self)
     }
     storeSums(one, q + (shape.pointee.twoRow &+ shape.pointee.oneColumn), position, accumulate, V.self)
@@ -51,7 +52,8 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
 /// one += a tap of the row's single column, two += its two taps.
 @inline(__always)
 private func addSpread<let MC: Int, V: KernelVector, B: ColumnBounds>(
-  _ columns: DepthwiseColumns<V.Scalar>, _ p: UnsafePointer<V.Scalar>, _ single: Int, _ oneWeight: UnsafePointer<V.Scalar>,
+  _ columns: DepthwiseColumns<V.Scalar>, _ p: UnsafePointer<V.Scalar>, _ single: Int,
+  _ oneWeight: UnsafePointer<V.Scalar>,
   _ twoWeights: UnsafePointer<V.Scalar>, _ one: inout InlineArray<MC, V>, _ two: inout InlineArray<MC, V>, _: V.Type,
   _: B.Type
 ) {
