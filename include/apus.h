@@ -479,8 +479,8 @@ apus_status apus_conv_plan_describe(const apus_conv_plan *plan, char *text, size
  * type, instruction set, algorithm, direction, channels, groups and kernel (forward and backward by weights share theirs,
  * and so do direct and implicit GEMM; backward by data also has stride, dilation and padding in its form); any other plan
  * refuses it with ERROR_MISMATCH. Winograd's form has five times the weights' size and is no gradient's; weights come
- * back from every form bit for bit. A packed gradient whose plan has the algorithm of the forward one has the form of its
- * packed weights, element for element, so that an update that treats all alike may run on the packed bytes behind the
+ * back from every form bit for bit. A packed gradient whose plan has the algorithm of the forward one (but for planes) has the
+ * form of its packed weights, element for element, so that an update that treats all alike may run on the packed bytes behind the
  * first 64. */
 apus_status apus_conv_pack_weights(const apus_context *context, const apus_conv_plan *plan, const void *weights,
                                    void *packed, size_t packed_bytes);

@@ -122,7 +122,10 @@ final class DirectConvolution: GatherMethod {
     let budget = Self.bandBytes / size
     var pixels = positions.width
     let least = 4 * gemm.tileRows
-    while pixels > least && depthReach * rows(1) * columns(pixels) * pitch > budget { pixels = (pixels + 1) / 2 }
+    if depthReach * rows(1) * columns(pixels) * pitch > budget {
+      let fitting = (budget / (depthReach * rows(1) * pitch) - widthReach) / stride.width + 1
+      pixels = min(pixels, max(least, fitting))
+    }
     var lines = 1
     if pixels == positions.width {
       while lines < positions.height && depthReach * rows(lines + 1) * columns(pixels) * pitch <= budget {

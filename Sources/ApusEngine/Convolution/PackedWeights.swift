@@ -7,7 +7,7 @@ struct PackedWeightsHeader: Equatable {
   var instructionSet: Int32
   var dataType: Int32
   var algorithm: Int32
-  /// 0: y from x of a plain convolution, and its gradient by weights; 1: the other way.
+  /// 0: y from x of a plain convolution, and its gradient by weights; 1: the other way; 2: a gradient of planes.
   var form: Int32
   var channels: Int32
   var filters: Int32
@@ -39,7 +39,7 @@ extension ConvolutionPlan {
     return PackedWeightsHeader(
       instructionSet: instructionSet.rawValue, dataType: descriptor.dataType.rawValue,
       algorithm: algorithm == .implicitGemm ? ConvolutionAlgorithm.direct.rawValue : algorithm.rawValue,
-      form: isBig ? 1 : 0, channels: Int32(sides.c), filters: Int32(sides.k), groups: Int32(sides.groups),
+      form: isBig ? 1 : direction == .backwardWeights && algorithm == .planes ? 2 : 0, channels: Int32(sides.c), filters: Int32(sides.k), groups: Int32(sides.groups),
       depth: Int32(window.window.depth), height: Int32(window.window.height), width: Int32(window.window.width),
       order: order)
   }
