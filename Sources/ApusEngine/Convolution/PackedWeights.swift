@@ -39,7 +39,8 @@ extension ConvolutionPlan {
     return PackedWeightsHeader(
       instructionSet: instructionSet.rawValue, dataType: descriptor.dataType.rawValue,
       algorithm: algorithm == .implicitGemm ? ConvolutionAlgorithm.direct.rawValue : algorithm.rawValue,
-      form: isBig ? 1 : direction == .backwardWeights && algorithm == .planes ? 2 : 0, channels: Int32(sides.c), filters: Int32(sides.k), groups: Int32(sides.groups),
+      form: isBig ? 1 : direction == .backwardWeights && algorithm == .planes ? 2 : 0, channels: Int32(sides.c),
+      filters: Int32(sides.k), groups: Int32(sides.groups),
       depth: Int32(window.window.depth), height: Int32(window.window.height), width: Int32(window.window.width),
       order: order)
   }
