@@ -45,6 +45,7 @@ extension SIMD16: KernelVector where Scalar == Float {
   @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
     apus_store_indices_f32x16(p, i, count, wide ? 1 : 0, self)
   }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) { apus_stream_f32x16(p, self) }
 }
 
 extension SIMD4: KernelVector where Scalar == Double {
@@ -85,6 +86,7 @@ extension SIMD4: KernelVector where Scalar == Double {
   @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
     apus_store_indices_f64x4(p, i, count, wide ? 1 : 0, self)
   }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) { apus_stream_f64x4(p, self) }
 }
 
 /// SIMD8 is a whole vector of Double and half a vector of Float, but may conform only once: which shim serves is decided
@@ -179,6 +181,14 @@ extension SIMD8: KernelVector where Scalar: KernelScalar {
       apus_store_indices_f32x8(p, i, count, wide ? 1 : 0, floats)
     } else {
       apus_store_indices_f64x8(p, i, count, wide ? 1 : 0, doubles)
+    }
+  }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) {
+    let p = UnsafeMutableRawPointer(p)
+    if Self.isFloat {
+      apus_stream_f32x8(p.assumingMemoryBound(to: Float.self), floats)
+    } else {
+      apus_stream_f64x8(p.assumingMemoryBound(to: Double.self), doubles)
     }
   }
 }

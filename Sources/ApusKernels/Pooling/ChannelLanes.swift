@@ -56,6 +56,35 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
         repeating: factors.map { $0[place &- sample &* outputRows &* columns] } ?? Scalar(s.pointee.factor))
       let to = y + place &* pixel
       var c = channel
+      // Eight vectors where windows are large, so that more of each pixel is read at once.
+      while Step.isCommon && c &+ 8 &* V.lanes <= end {
+        let empty = Step.start(V.self)
+        var a = (empty, empty, empty, empty)
+        var b = a
+        var slice = x + (taps.first &+ c)
+        var i = 0
+        while i < taps.depth {
+          var line = slice
+          var j = 0
+          while j < taps.height {
+            var p = line
+            var k = 0
+            while k < taps.width {
+              combineFour(&a, p, norm, V.self, Step.self)
+              combineFour(&b, p + 4 &* V.lanes, norm, V.self, Step.self)
+              p += taps.widthStep
+              k = counted(k)
+            }
+            line += taps.heightStep
+            j = counted(j)
+          }
+          slice += taps.depthStep
+          i = counted(i)
+        }
+        finishFour(a, to + c, factor, norm, Step.self)
+        finishFour(b, to + (c &+ 4 &* V.lanes), factor, norm, Step.self)
+        c = c &+ 8 &* V.lanes
+      }
       while c &+ 4 &* V.lanes <= end {
         var a = Step.start(V.self)
         var b = a
@@ -116,6 +145,26 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
       }
     }
   }
+}
+
+@inline(__always)
+private func combineFour<V: KernelVector, Step: PoolingStep>(
+  _ a: inout (V, V, V, V), _ p: UnsafePointer<V.Scalar>, _ norm: Double, _: V.Type, _: Step.Type
+) {
+  a.0 = Step.combine(a.0, V.load(p), norm)
+  a.1 = Step.combine(a.1, V.load(p + V.lanes), norm)
+  a.2 = Step.combine(a.2, V.load(p + 2 &* V.lanes), norm)
+  a.3 = Step.combine(a.3, V.load(p + 3 &* V.lanes), norm)
+}
+
+@inline(__always)
+private func finishFour<V: KernelVector, Step: PoolingStep>(
+  _ a: (V, V, V, V), _ to: UnsafeMutablePointer<V.Scalar>, _ factor: V, _ norm: Double, _: Step.Type
+) {
+  Step.finish(a.0, factor, norm).store(to)
+  Step.finish(a.1, factor, norm).store(to + V.lanes)
+  Step.finish(a.2, factor, norm).store(to + 2 &* V.lanes)
+  Step.finish(a.3, factor, norm).store(to + 3 &* V.lanes)
 }
 
 /// The same for windows two or three wide, by the sweep of a few channels along an output row: a window's rows are

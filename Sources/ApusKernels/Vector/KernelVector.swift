@@ -30,6 +30,8 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   static func power(_ x: Self, _ p: Double) -> Self
   /// Indices i ..< i + count of an array of Int32, or Int64 if wide, as bits of as many lanes.
   static func loadIndices(_ p: UnsafeRawPointer, _ i: Int, first count: Int, wide: Bool) -> Self
+  /// A store past the caches to memory that is aligned to the vector; see `apus_stream_fence`.
+  func stream(_ p: UnsafeMutablePointer<Scalar>)
   func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool)
   static func squareRoot(_ a: Self) -> Self
   /// `a`, in a register here and now: the compiler moves no other pinned value across.

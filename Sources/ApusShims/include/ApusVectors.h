@@ -317,3 +317,26 @@ APUS_INLINE ptrdiff_t apus_opaque(ptrdiff_t x) {
   __asm__("" : "+r"(x));
   return x;
 }
+
+// Past the caches, for results that are larger than they are: whoever writes so ends with a fence, because such stores
+// are not ordered with others. p is aligned to the vector.
+#define APUS_STREAM(T, V, S)                                                                                           \
+  APUS_INLINE void apus_stream_##S(T *p, V v) { __builtin_nontemporal_store(v, (V *)p); }
+APUS_STREAM(float, apus_f32x4, f32x4)
+APUS_STREAM(double, apus_f64x2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_STREAM(float, apus_f32x8, f32x8)
+APUS_STREAM(double, apus_f64x4, f64x4)
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_STREAM(float, apus_f32x16, f32x16)
+APUS_STREAM(double, apus_f64x8, f64x8)
+#endif
+#undef APUS_STREAM
+APUS_INLINE void apus_stream_fence(void) {
+#if APUS_X86
+  _mm_sfence();
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
