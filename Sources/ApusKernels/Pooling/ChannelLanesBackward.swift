@@ -23,6 +23,11 @@ protocol GatherStep {
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
     pixel window: Int, _ places: V
   ) -> V
+  /// `sum` with one more term; `isPixel` where all lanes belong to one window.
+  static func add<V: KernelVector>(
+    _ sum: V, _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _ window: Int, _ places: V
+  ) -> V
   /// The sum of all terms for input elements `i ..< i + count`.
   static func finish<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
@@ -38,6 +43,14 @@ extension GatherStep {
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
     pixel window: Int, _ places: V
   ) -> V { term(s, operands, i, count, whole: whole, window, places) }
+  @inline(__always) static func add<V: KernelVector>(
+    _ sum: V, _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _ window: Int, _ places: V
+  ) -> V {
+    isPixel
+      ? sum + term(s, operands, i, count, whole: whole, pixel: window, places)
+      : sum + term(s, operands, i, count, whole: whole, window, places)
+  }
   @inline(__always) static func finish<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _: UnsafePointer<PoolingOperands>, _: Int, _: Int, whole: Bool, _ sum: V
   ) -> V { sum }
@@ -45,6 +58,14 @@ extension GatherStep {
 
 /// Of a maximum whose indices are Int32.
 enum MaximumGather: GatherStep {
+  @inline(__always) static func add<V: KernelVector>(
+    _ sum: V, _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(
+      operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: false)
+    return V.sum(sum, adding: gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
   @inline(__always) static var isPerTap: Bool { true }
   @inline(__always) static func term<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
@@ -58,6 +79,14 @@ enum MaximumGather: GatherStep {
 
 /// Of a maximum whose indices are Int64.
 enum WideMaximumGather: GatherStep {
+  @inline(__always) static func add<V: KernelVector>(
+    _ sum: V, _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(
+      operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: true)
+    return V.sum(sum, adding: gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
   @inline(__always) static var isPerTap: Bool { true }
   @inline(__always) static func term<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
@@ -241,9 +270,9 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
             while w < over {
               let i = (base &+ window &+ w) &* pixel &+ c
               if count == V.lanes {
-                sum += Step.term(s, operands, i, V.lanes, whole: true, pixel: window &+ w, place)
+                sum = Step.add(sum, s, operands, i, V.lanes, whole: true, isPixel: true, window &+ w, place)
               } else {
-                sum += Step.term(s, operands, i, count, whole: false, pixel: window &+ w, place)
+                sum = Step.add(sum, s, operands, i, count, whole: false, isPixel: true, window &+ w, place)
               }
               w = counted(w)
             }
@@ -344,10 +373,10 @@ private func sweepGather<V: KernelVector, Step: GatherStep>(
                 sumFour(s, operands, i, window, moved(at, by: 2), &c.0, &c.1, &c.2, &c.3, Step.self)
               }
             } else {
-              a.0 += Step.term(s, operands, i, count, whole: false, pixel: window, at)
-              b.0 += Step.term(s, operands, i, count, whole: false, pixel: window, moved(at, by: 1))
+              a.0 = Step.add(a.0, s, operands, i, count, whole: false, isPixel: true, window, at)
+              b.0 = Step.add(b.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 1))
               if isThree {
-                c.0 += Step.term(s, operands, i, count, whole: false, pixel: window, moved(at, by: 2))
+                c.0 = Step.add(c.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 2))
               }
             }
             line = counted(line)
@@ -466,8 +495,8 @@ private func sumFour<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ window: Int, _ place: V,
   _ a: inout V, _ b: inout V, _ c: inout V, _ d: inout V, _: Step.Type
 ) {
-  a += Step.term(s, operands, i, V.lanes, whole: true, pixel: window, place)
-  b += Step.term(s, operands, i &+ V.lanes, V.lanes, whole: true, pixel: window, place)
-  c += Step.term(s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, pixel: window, place)
-  d += Step.term(s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, pixel: window, place)
+  a = Step.add(a, s, operands, i, V.lanes, whole: true, isPixel: true, window, place)
+  b = Step.add(b, s, operands, i &+ V.lanes, V.lanes, whole: true, isPixel: true, window, place)
+  c = Step.add(c, s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, isPixel: true, window, place)
+  d = Step.add(d, s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, isPixel: true, window, place)
 }

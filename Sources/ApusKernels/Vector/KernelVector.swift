@@ -20,6 +20,8 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   static func select(_ p: Self, _ q: Self, where x: Self, isNewMaximumOver m: Self) -> Self
   /// x where a and b have the same bits, 0 elsewhere.
   static func select(_ x: Self, whereBitsOf a: Self, equal b: Self) -> Self
+  /// sum + x where a and b have the same bits, sum elsewhere.
+  static func sum(_ sum: Self, adding x: Self, whereBitsOf a: Self, equal b: Self) -> Self
   /// Lanes 0, 2, 4... of a followed by b, and the others.
   static func evenLanes(_ a: Self, _ b: Self) -> Self
   static func oddLanes(_ a: Self, _ b: Self) -> Self
