@@ -85,6 +85,15 @@ let package = Package(
       name: "gemm-c", dependencies: ["ApusABI"], path: "Sources/Examples/gemm-c",
       cSettings: [.headerSearchPath("../../../include")]),
     .executableTarget(
+      name: "lenet-c", dependencies: ["ApusABI"], path: "Sources/Examples/lenet-c",
+      cSettings: [.headerSearchPath("../../../include")], linkerSettings: [.linkedLibrary("m")]),
+    .executableTarget(
+      name: "conv-c", dependencies: ["ApusABI"], path: "Sources/Examples/conv-c",
+      cSettings: [.headerSearchPath("../../../include")]),
+    .executableTarget(
+      name: "conv-swift", dependencies: ["Apus"], path: "Sources/Examples/conv-swift",
+      swiftSettings: warningsAreErrors),
+    .executableTarget(
       name: "gemm-swift", dependencies: ["Apus"], path: "Sources/Examples/gemm-swift",
       swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.

@@ -363,7 +363,8 @@ apus_status apus_gemm_run(const apus_context *context, const apus_gemm_plan *pla
  *
  *   conv(x, w)[n][k][position] = sum over c, tap of w[k][c][tap] x[n][c][position * stride - pad_before + tap * dilation]
  *
- * (a cross-correlation, as deep learning has it), x being 0 in the padding. Tensors are dense, in the layouts of the
+ * (a cross-correlation, as deep learning has it), x being 0 in the padding. Whether such a zero is multiplied by an infinite
+ * number, which makes NaN, or passed over is the algorithm's to choose. Tensors are dense, in the layouts of the
  * description. Weights are in the order (K, C / groups, taps), taps being R x S in two dimensions. The products of one
  * element of y are added in an order that depends on the kernel, channels, type and instruction set only: the bits of a
  * sample's y and dx depend neither on the batch around it nor on threads, back end or alignment, and those of dw not on
@@ -383,9 +384,14 @@ enum {
 /* Properties of a convolution, combined with |. */
 enum {
   APUS_CONV_PACKED_WEIGHTS = 1, /* weights (backward by weights: dw) are in the plan's own packed form */
-  APUS_CONV_ALLOW_WINOGRAD = 2  /* Winograd's algorithm may be chosen for 3x3 kernels with stride 1. Against the sum of
-                                   magnitudes S of an element's products, its error stays below 64 eps S in float32 and
-                                   float64 (the plain sum's: below K eps S, with K products) */
+  APUS_CONV_ALLOW_WINOGRAD = 2  /* Winograd's algorithm may be chosen for 3x3 kernels with stride 1, forward and backward
+                                   by data. Its tiles are 4x4 elements of the result, from every fourth row and column
+                                   on, and read 6x6 inputs together; so an element's error is measured not by its own
+                                   products but by S: over the C channels that are summed, the largest magnitude of the
+                                   tile's 6x6 inputs times the sum of the magnitudes of the nine weights. It stays below
+                                   64 eps S with random data, and below 88 (C + 28) eps S with any that do not overflow
+                                   or underflow on the way (the plain sum: K eps times the magnitudes of its K products).
+                                   Infinity and NaN spread over their tile, as NaN */
 };
 
 typedef struct apus_conv_desc {
@@ -472,8 +478,10 @@ apus_status apus_conv_plan_describe(const apus_conv_plan *plan, char *text, size
  * any alignment (64 is fastest). The form is position independent and may be stored. It serves every plan of the same
  * type, instruction set, algorithm, direction, channels, groups and kernel (forward and backward by weights share theirs,
  * and so do direct and implicit GEMM; backward by data also has stride, dilation and padding in its form); any other plan
- * refuses it with ERROR_MISMATCH. A packed gradient whose plan has the algorithm of the forward one has the form of its packed
- * weights, element for element, so that an update that treats all alike may run on the packed bytes behind the first 64. */
+ * refuses it with ERROR_MISMATCH. Winograd's form has five times the weights' size and is no gradient's; weights come
+ * back from every form bit for bit. A packed gradient whose plan has the algorithm of the forward one has the form of its
+ * packed weights, element for element, so that an update that treats all alike may run on the packed bytes behind the
+ * first 64. */
 apus_status apus_conv_pack_weights(const apus_context *context, const apus_conv_plan *plan, const void *weights,
                                    void *packed, size_t packed_bytes);
 apus_status apus_conv_unpack_weights(const apus_context *context, const apus_conv_plan *plan, const void *packed,

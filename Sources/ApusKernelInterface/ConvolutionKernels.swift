@@ -125,10 +125,15 @@
 
   /// Lays out patches. Reads and writes whole vectors: up to `lanes` - 1 elements past a run, and past the last patch.
   public var patches: Patches
+  /// One input channel in each group.
+  public var depthwise: DepthwiseKernels
 
   /// The table of one instruction set.
-  @inlinable public init(lines: Lines, packTaps: TapPanel, unpackTaps: TapPanel, patches: Patches) {
+  @inlinable public init(
+    lines: Lines, packTaps: TapPanel, unpackTaps: TapPanel, patches: Patches, depthwise: DepthwiseKernels
+  ) {
     self.lines = lines
+    self.depthwise = depthwise
     self.patches = patches
     self.packTaps = packTaps
     self.unpackTaps = unpackTaps

@@ -16,6 +16,10 @@
   public var pooling32: PoolingKernels
   /// Pooling in float64.
   public var pooling64: PoolingKernels
+  /// Winograd's transforms in float32.
+  public var winograd32: WinogradKernels
+  /// Winograd's transforms in float64.
+  public var winograd64: WinogradKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
   /// The yardstick in float32.
@@ -27,7 +31,8 @@
   @inlinable public init(
     gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
     planes32: PlaneKernels, planes64: PlaneKernels, pooling32: PoolingKernels, pooling64: PoolingKernels,
-    vectorMath: VectorMathKernels, limits32: LimitKernels, limits64: LimitKernels
+    winograd32: WinogradKernels, winograd64: WinogradKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
+    limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
     self.gemm64 = gemm64
@@ -37,6 +42,8 @@
     self.planes64 = planes64
     self.pooling32 = pooling32
     self.pooling64 = pooling64
+    self.winograd32 = winograd32
+    self.winograd64 = winograd64
     self.vectorMath = vectorMath
     self.limits32 = limits32
     self.limits64 = limits64

@@ -8,7 +8,8 @@ import Testing
     _ size: Int, _ channels: Int, _ filters: Int, _ kernel: Int, stride: Int = 1, pad: Int = 0
   ) -> ConvolutionDescriptor {
     .plane(
-      .float32, channels: channels, height: size, width: size, filters: filters, kernel: kernel, stride: stride, pad: pad)
+      .float32, channels: channels, height: size, width: size, filters: filters, kernel: kernel, stride: stride,
+      pad: pad)
   }
 
   @Test func sixFiltersOfFiveByFive() throws {

@@ -45,7 +45,8 @@ import Testing
       return UnsafeRawPointer(copy.baseAddress!)
     }
     private func result(
-      _ direction: ConvolutionDirection, _ count: Int, _ set: (inout ConvolutionArguments, UnsafeMutableRawPointer) -> Void
+      _ direction: ConvolutionDirection, _ count: Int,
+      _ set: (inout ConvolutionArguments, UnsafeMutableRawPointer) -> Void
     ) throws -> [Double] {
       var result = [Double](repeating: .nan, count: count)
       try result.withUnsafeMutableBytes { bytes in
@@ -96,7 +97,10 @@ import Testing
       let dx = try layer.backwardData(dy, w, x.count)
       let (dw, db) = try layer.backwardWeights(x, dy, w.count)
       let step = 1e-3
-      func check(_ name: String, _ values: [Double], _ gradient: [Double], _ loss: ([Double]) throws -> (value: Double, size: Double)) throws {
+      func check(
+        _ name: String, _ values: [Double], _ gradient: [Double],
+        _ loss: ([Double]) throws -> (value: Double, size: Double)
+      ) throws {
         for _ in 0..<3 {
           let i = random.int(0...values.count - 1)
           var (more, less) = (values, values)
@@ -162,7 +166,9 @@ import Testing
       (plain.xLayout, plain.yLayout) = (transposed.yLayout, transposed.xLayout)
       // Rows that neither form meets leave the plain one with fewer positions: another problem.
       if ConvolutionTrial.outputSize(plain) != transposed.window.input { continue }
-      for (direction, other) in [(ConvolutionDirection.forward, ConvolutionDirection.backwardData), (.backwardData, .forward)] {
+      for (direction, other) in [
+        (ConvolutionDirection.forward, ConvolutionDirection.backwardData), (.backwardData, .forward),
+      ] {
         let a = ConvolutionTrial(transposed, direction, seed: 5)
         let b = ConvolutionTrial(plain, other, seed: 5)
         // Both have the weights first or second among their random data, so they are set to be the same.

@@ -6,7 +6,9 @@ import Testing
 /// Refusals of runs and of packing: status, a message that names argument and value, nothing written. An empty batch needs
 /// no data.
 @Suite struct ConvolutionRunErrorTests {
-  private func layer(_ type: DataType, _ change: (inout ConvolutionDescriptor) -> Void = { _ in }) -> ConvolutionDescriptor {
+  private func layer(_ type: DataType, _ change: (inout ConvolutionDescriptor) -> Void = { _ in })
+    -> ConvolutionDescriptor
+  {
     var d = ConvolutionDescriptor.plane(type, batch: 2, channels: 4, height: 7, width: 6, filters: 5, kernel: 3, pad: 1)
     d.hasBias = true
     d.hasResidual = true
@@ -106,7 +108,9 @@ import Testing
       $0.packedWeights = true
       $0.algorithm = .direct
     }
-    func packed(_ d: ConvolutionDescriptor, _ direction: ConvolutionDirection, _ context: ExecutionContext) throws -> TestMemory {
+    func packed(_ d: ConvolutionDescriptor, _ direction: ConvolutionDirection, _ context: ExecutionContext) throws
+      -> TestMemory
+    {
       let plan = try ConvolutionPlan(d, direction: direction, context: context)
       let buffer = TestMemory(bytes: max(plan.packedWeightBytes, 1 << 16))
       let source = TestMemory(bytes: 1 << 16)
@@ -174,7 +178,8 @@ import Testing
     }
     // A gradient that is added to must be one; one that is overwritten need not.
     let gradient = try ConvolutionTrial(plain, .backwardWeights, accumulate: true).refusal(
-      ConvolutionPlan(plain, direction: .backwardWeights, context: context), context) { _ in }
+      ConvolutionPlan(plain, direction: .backwardWeights, context: context), context
+    ) { _ in }
     #expect(gradient.status == .mismatch && gradient.message.hasPrefix("dw is not a packed"), "\(gradient)")
   }
 

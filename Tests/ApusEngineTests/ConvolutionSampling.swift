@@ -87,7 +87,8 @@ struct ConvolutionSampler {
     let w = d.window
     let output = ConvolutionTrial.outputSize(d)
     return (0..<3).allSatisfy { i in
-      output[i] >= 1 && (d.isTransposed || w.dilation[i] * (w.window[i] - 1) < w.input[i] + w.padBefore[i] + w.padAfter[i])
+      output[i] >= 1
+        && (d.isTransposed || w.dilation[i] * (w.window[i] - 1) < w.input[i] + w.padBefore[i] + w.padAfter[i])
     }
   }
 }
@@ -106,7 +107,8 @@ extension ConvolutionDescriptor {
 
   /// Two spatial dimensions, with channels first or last on both sides.
   static func plane(
-    _ type: DataType, batch: Int = 1, channels: Int, height: Int, width: Int, filters: Int, kernel: Int, stride: Int = 1,
+    _ type: DataType, batch: Int = 1, channels: Int, height: Int, width: Int, filters: Int, kernel: Int,
+    stride: Int = 1,
     pad: Int = 0, layout: TensorLayout = .channelsLast
   ) -> ConvolutionDescriptor {
     var window = SpatialWindow(rank: 2, input: Extents(1, height, width), window: Extents(1, kernel, kernel))

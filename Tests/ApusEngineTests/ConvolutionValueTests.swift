@@ -31,11 +31,14 @@ import Testing
                     window.window[i] = [2, 3, 3][i]
                     window.stride[i] = stride
                     window.dilation[i] = i == 0 ? 1 : dilation
-                    if padding == .asymmetric { (window.padBefore[i], window.padAfter[i]) = (turn % 3, 2 - turn % 3 / 2) }
+                    if padding == .asymmetric {
+                      (window.padBefore[i], window.padAfter[i]) = (turn % 3, 2 - turn % 3 / 2)
+                    }
                   }
                   if padding == .same && !isTransposed { window.padToSame() }
                   var d = ConvolutionDescriptor(
-                    dataType: gemmTypes[turn / 3 % 2], batch: turn % 7 == 0 ? 0 : 1 + turn % 2, inputChannels: c, outputChannels: k,
+                    dataType: gemmTypes[turn / 3 % 2], batch: turn % 7 == 0 ? 0 : 1 + turn % 2, inputChannels: c,
+                    outputChannels: k,
                     window: window)
                   d.groups = groups
                   d.xLayout = TensorLayout.allCases[x]

@@ -27,7 +27,7 @@ struct ReferenceProduct {
 /// side, whose positions are the window's. Written from the header's formula, not from the engine's geometry.
 ///
 /// Arrays are in the order (sample, channel, position), weights in the order (small channel, big channel of the group, tap).
-/// A position in the padding is a zero that is multiplied: 0 * infinity is NaN there as well.
+/// A position in the padding is a zero that is multiplied, so that 0 * infinity is NaN there as well, or passed over.
 struct ConvolutionReference {
   let batch: Int
   let groups: Int
@@ -37,12 +37,14 @@ struct ConvolutionReference {
   let smallPositions: Int
   let taps: Int
   private let isExact: Bool
+  private let multipliesPadding: Bool
   /// [small position][tap]: the big position, or -1 in the padding.
   private let towardsBig: [Int]
   /// [big position][tap]: the small position, -1 where there would be one outside, -2 where the stride steps over it.
   private let towardsSmall: [Int]
 
-  init(_ d: ConvolutionDescriptor, output: Extents) {
+  init(_ d: ConvolutionDescriptor, output: Extents, multipliesPadding: Bool = true) {
+    self.multipliesPadding = multipliesPadding
     batch = d.batch
     groups = d.groups
     bigChannels = d.isTransposed ? d.outputChannels : d.inputChannels
@@ -123,6 +125,7 @@ struct ConvolutionReference {
             let plane = (n * bigChannels + k / smallPerGroup * bigPerGroup + c) * bigPositions
             for tap in 0..<taps {
               let at = towardsBig[position * taps + tap]
+              if at < 0 && !multipliesPadding { continue }
               let x = at < 0 ? 0 : big[plane + at]
               let w = weights[(k * bigPerGroup + c) * taps + tap]
               sum.add(x, w)
@@ -149,7 +152,7 @@ struct ConvolutionReference {
             let plane = (n * smallChannels + k) * smallPositions
             for tap in 0..<taps {
               let at = towardsSmall[position * taps + tap]
-              if at == -2 { continue }
+              if at == -2 || (at < 0 && !multipliesPadding) { continue }
               let y = at < 0 ? 0 : small[plane + at]
               let w = weights[(k * bigPerGroup + c % bigPerGroup) * taps + tap]
               sum.add(y, w)
@@ -176,6 +179,7 @@ struct ConvolutionReference {
             let line = (n * smallChannels + k) * smallPositions
             for position in 0..<smallPositions {
               let at = towardsBig[position * taps + tap]
+              if at < 0 && !multipliesPadding { continue }
               let x = at < 0 ? 0 : big[plane + at]
               sum.add(x, small[line + position])
               magnitude += abs(x * small[line + position])

@@ -15,7 +15,8 @@ extension ConvolutionTrial {
 
   /// Runs a backward plan by weights, subtracts its packed gradient from the packed weights element for element, and runs
   /// this trial's problem with them. nil where the result is that of weights which were updated unpacked.
-  public func objectionToPackedUpdate(gradient d: ConvolutionDescriptor, _ context: ExecutionContext) throws -> String? {
+  public func objectionToPackedUpdate(gradient d: ConvolutionDescriptor, _ context: ExecutionContext) throws -> String?
+  {
     let type = descriptor.dataType
     let backward = ConvolutionTrial(d, .backwardWeights, seed: 77)
     let gradients = try ConvolutionPlan(d, direction: .backwardWeights, context: context)

@@ -150,7 +150,9 @@ extension ConvolutionTrial {
     let type = descriptor.dataType
     for i in 0..<y.count / type.size {
       let (a, b) = (type.load(x.base, start + i), type.load(y.base, i))
-      if a.bitPattern != b.bitPattern && !(a.isNaN && b.isNaN) { return "\(self): \(name)[\(start + i)] is \(a) and \(b)" }
+      if a.bitPattern != b.bitPattern && !(a.isNaN && b.isNaN) {
+        return "\(self): \(name)[\(start + i)] is \(a) and \(b)"
+      }
     }
     return nil
   }

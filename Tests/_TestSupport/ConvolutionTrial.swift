@@ -117,7 +117,9 @@ public final class ConvolutionTrial {
     values.reserveCapacity(count(data))
     for n in 0..<descriptor.batch {
       for c in 0..<(isX ? descriptor.inputChannels : descriptor.outputChannels) {
-        for p in 0..<(isX ? descriptor.window.input : outputSize).product { values.append(type.load(base, index(data, n, c, p))) }
+        for p in 0..<(isX ? descriptor.window.input : outputSize).product {
+          values.append(type.load(base, index(data, n, c, p)))
+        }
       }
     }
     return values

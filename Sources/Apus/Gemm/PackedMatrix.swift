@@ -31,7 +31,7 @@ public struct PackedMatrix<Scalar: GemmScalar>: GemmOperand, Sendable {
 }
 
 /// Memory that is written once, before it is shared.
-private final class PackedStorage: @unchecked Sendable {
+final class PackedStorage: @unchecked Sendable {
   let memory: UnsafeMutableRawPointer
   let bytes: Int
 

@@ -24,41 +24,11 @@ public enum PoolingDirection: Sendable, Hashable {
   case unpoolBackward
 }
 
-/// Order of a tensor's dimensions in memory.
-public enum TensorLayout: CaseIterable, Sendable, Hashable {
-  /// N, C, then the spatial dimensions: NCHW.
-  case channelsFirst
-  /// N, the spatial dimensions, then C: NHWC.
-  case channelsLast
-}
-
-/// What happens where a stride does not divide the way of a window.
-public enum WindowRounding: CaseIterable, Sendable, Hashable {
-  /// What is left over at the end is not visited.
-  case floor
-  /// A last window hangs over the end, unless it would begin past the input and the padding before it.
-  case ceil
-  /// It is refused.
-  case strict
-}
-
-/// Padding around an input.
-public enum WindowPadding: Sendable, Hashable {
-  /// None.
-  case valid
-  /// As much as makes the output as large as the input divided by the stride, rounded up; what is odd goes behind.
-  case same
-  /// A number for each spatial dimension, on both sides.
-  case symmetric([Int])
-  /// A number for each spatial dimension and side.
-  case explicit(before: [Int], after: [Int])
-}
-
 /// The windows of a pooling. Arrays have a number for each spatial dimension.
 public enum PoolingWindows: Sendable, Hashable {
   /// Windows of one size at equal distances. nil: the stride is the size, the dilation (of `max` only) 1.
   case sliding(
-    _ size: [Int], stride: [Int]? = nil, dilation: [Int]? = nil, padding: WindowPadding = .valid,
+    _ size: [Int], stride: [Int]? = nil, dilation: [Int]? = nil, padding: SpatialPadding = .valid,
     rounding: WindowRounding = .floor)
   /// One window, the whole input.
   case global
@@ -78,20 +48,6 @@ extension PoolingDirection {
     case .backward: .backwardData
     case .unpool: .unpool
     case .unpoolBackward: .unpoolBackward
-    }
-  }
-}
-
-extension TensorLayout {
-  var engine: ApusEngine.TensorLayout { self == .channelsFirst ? .channelsFirst : .channelsLast }
-}
-
-extension WindowRounding {
-  var engine: ApusEngine.WindowRounding {
-    switch self {
-    case .floor: .floor
-    case .ceil: .ceil
-    case .strict: .strict
     }
   }
 }
@@ -128,9 +84,6 @@ extension SpatialWindow {
         throw .invalid("padding is same, but sizes, strides and dilations must be at least 1")
       }
       padToSame()
-    case .symmetric(let both):
-      padBefore = try extents("padding", both, 0)
-      padAfter = padBefore
     case .explicit(let before, let after):
       padBefore = try extents("padding before", before, 0)
       padAfter = try extents("padding after", after, 0)

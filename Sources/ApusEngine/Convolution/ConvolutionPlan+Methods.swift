@@ -3,7 +3,7 @@ import ApusKernelInterface
 extension ConvolutionPlan {
   /// The ordered list of algorithms for a problem.
   static func choices(
-    _ sides: ConvolutionSides, _ direction: SidesDirection, _ gemm: GemmKernels, allowsWinograd: Bool
+    _ sides: ConvolutionSides, _ direction: SidesDirection, _ gemm: GemmKernels, _ descriptor: ConvolutionDescriptor
   ) -> [ConvolutionAlgorithm] {
     var list: [ConvolutionAlgorithm] = [.direct]
     if direction == .gatherSmall {
@@ -26,6 +26,12 @@ extension ConvolutionPlan {
       // Small images leave the columns of the product's tiles idle.
       list.insert(.pointwise, at: sides.output.product >= 256 ? 0 : list.count)
     }
+    if descriptor.allowsWinograd && direction != .weights && WinogradConvolution.canDo(sides) {
+      let isFast = WinogradConvolution.isFast(
+        sides, backward: direction == .gatherBig, packedWeights: descriptor.packedWeights)
+      list.insert(.winograd, at: isFast ? 0 : list.count)
+    }
+    if sides.isDepthwise { list.insert(.depthwise, at: 0) }
     return list
   }
 
@@ -42,7 +48,13 @@ extension ConvolutionPlan {
       return try PointwiseConvolution(
         sides, backward: direction == .gatherBig, descriptor, isForward: isForward, context)
     }
+    let winograd = size == 4 ? table.winograd32 : table.winograd64
     return switch (algorithm, direction) {
+    case (.depthwise, .weights): DepthwiseGradient(sides, gemm, convolution, size: size)
+    case (.depthwise, _):
+      DepthwiseConvolution(sides, backward: direction == .gatherBig, gemm, convolution, size: size)
+    case (.winograd, .gatherSmall), (.winograd, .gatherBig):
+      WinogradConvolution(sides, backward: direction == .gatherBig, gemm, convolution, winograd, size: size)
     case (.planes, .gatherSmall): PlanesConvolution(sides, backward: false, gemm, planes, size: size)
     case (.planes, .gatherBig): PlanesConvolution(sides, backward: true, gemm, planes, size: size)
     case (.planes, .weights): PlanesWeightGradient(sides, gemm, planes, size: size)

@@ -64,7 +64,7 @@ public final class ConvolutionPlan: Sendable {
     let gemm = descriptor.dataType == .float32 ? table.gemm32 : table.gemm64
     let onSides = direction.onSides(isTransposed: descriptor.isTransposed)
     if onSides == .gatherBig { try sides.checkPasses() }
-    return choices(sides, onSides, gemm, allowsWinograd: descriptor.allowsWinograd)
+    return choices(sides, onSides, gemm, descriptor)
   }
 
   /// Operations of one run, taps in the padding counted; a multiply-add counts as two.

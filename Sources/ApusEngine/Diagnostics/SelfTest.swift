@@ -8,6 +8,8 @@ public enum SelfTest {
       let context = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
       try gemm(context, Float.self, .float32)
       try gemm(context, Double.self, .float64)
+      try convolution(context, Float.self, .float32)
+      try convolution(context, Double.self, .float64)
     }
   }
 

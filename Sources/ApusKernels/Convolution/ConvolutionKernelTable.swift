@@ -22,7 +22,8 @@ func makeConvolutionKernelsF32() -> ConvolutionKernels {
       layOutPatches(
         $0.assumingMemoryBound(to: PatchShape.self), $1.assumingMemoryBound(to: Float.self),
         $2.assumingMemoryBound(to: Float.self), VectorF32.self)
-    })
+    },
+    depthwise: makeDepthwiseKernelsF32())
 }
 
 func makeConvolutionKernelsF64() -> ConvolutionKernels {
@@ -47,5 +48,6 @@ func makeConvolutionKernelsF64() -> ConvolutionKernels {
       layOutPatches(
         $0.assumingMemoryBound(to: PatchShape.self), $1.assumingMemoryBound(to: Double.self),
         $2.assumingMemoryBound(to: Double.self), VectorF64.self)
-    })
+    },
+    depthwise: makeDepthwiseKernelsF64())
 }

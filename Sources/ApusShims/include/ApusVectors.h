@@ -181,6 +181,9 @@ APUS_TRANSPOSE(double, apus_f64x8, 8, f64x8)
 #undef APUS_STAGE
 
 APUS_INLINE void apus_prefetch_second_level(const void *p) { __builtin_prefetch(p, 0, 2); }
+// The compiler knows nothing of the result: what is computed from it stays where it is written, instead of being kept for
+// a whole loop in more registers than there are.
+APUS_INLINE intptr_t apus_pin_integer(intptr_t a) { __asm__ volatile("" : "+r"(a)); return a; }
 APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 1, 3); }
 
 // Pooling. Indices travel as the bits of a vector of the same lanes, so that they go where the values go.

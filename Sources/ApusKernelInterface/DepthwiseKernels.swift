@@ -1,0 +1,123 @@
+/// Lines of a depthwise convolution, channels being neighbours in source and result: each element of the result is a sum
+/// over the taps of its own channel, `source[first + position * stride + tap * step] * weights[tap]`.
+///
+/// Taps go by depth, height, width and, where a result channel has several source channels, by those. Taps in slices and
+/// rows outside of the source are left out, columns outside of it count as zeros. Distances are in elements.
+@frozen public struct DepthwiseShape {
+  /// Lines of the result, and positions of each.
+  public var lines = 0
+  public var columns = 0
+  /// Channels of the result.
+  public var channels = 0
+
+  /// Rows and columns of the source; the pointer that travels beside this belongs to slice 0, row 0, column 0.
+  public var sourceHeight = 0
+  public var sourceWidth = 0
+  /// From one column, row and slice of the source to the next.
+  public var pixelPitch = 0
+  public var rowPitch = 0
+  public var slicePitch = 0
+  /// Source slice, row and column of the first tap of the first position; they may lie outside of the source.
+  public var slice = 0
+  public var row = 0
+  public var column = 0
+  /// Rows and columns from one position to the next.
+  public var rowStride = 1
+  public var columnStride = 1
+
+  /// Taps in depth that lie inside of the source.
+  public var firstDepthTap = 0
+  public var endDepthTap = 0
+  /// Taps in height and width.
+  public var heightTaps = 0
+  public var widthTaps = 0
+  /// Slices, rows and columns from one tap to the next.
+  public var depthStep = 1
+  public var heightStep = 1
+  public var widthStep = 1
+  /// Source channels of a result channel, and from one to the next.
+  public var multiplier = 1
+  public var multiplierPitch = 0
+
+  /// From one position of the result to the next, and from one line to the next.
+  public var resultPixelPitch = 0
+  public var resultRowPitch = 0
+  /// The result is added to rather than overwritten.
+  public var accumulate = false
+
+  /// From one vector of channels to the next in the weights, whose taps are vectors one after the other.
+  public var weightPitch = 0
+  /// A vector of zeros.
+  public var zeros: UnsafeRawPointer
+
+  /// No lines.
+  @inlinable public init(zeros: UnsafeRawPointer) { self.zeros = zeros }
+}
+
+/// The gradient by data of a 3x3 kernel of stride 2: each position spreads into 2x2 pixels of the result. Along either
+/// direction one of the two pixels meets one tap and the other meets two neighbours.
+///
+/// The order of taps, rows and columns outside of the source, and distances, are as in `DepthwiseShape`.
+@frozen public struct DepthwiseSpreadShape {
+  /// Positions, all of whose four pixels exist.
+  public var lines = 0
+  public var columns = 0
+  /// Channels: whole vectors.
+  public var channels = 0
+  /// Rows and columns of the source, and from one column or row to the next; as in `DepthwiseShape`, the pointer that
+  /// travels beside this belongs to row 0, column 0.
+  public var sourceHeight = 0
+  public var sourceWidth = 0
+  public var pixelPitch = 0
+  public var rowPitch = 0
+  /// Source row and column of the first position's first of two taps, and how far from it the single tap's is.
+  public var row = 0
+  public var column = 0
+  public var singleRow = 0
+  public var singleColumn = 0
+  /// Where the taps of the pixels lie in a vector's weights: (rows, columns) of one or two taps.
+  public var oneOne = 0
+  public var oneTwo = 0
+  public var twoOne = 0
+  public var twoTwo = 0
+  /// From the first pixel of a position to those of a single tap and of two taps: 0 or the pitch.
+  public var oneRow = 0
+  public var twoRow = 0
+  public var oneColumn = 0
+  public var twoColumn = 0
+  /// From one position of the result to the next, and from one line of positions to the next.
+  public var resultColumnPitch = 0
+  public var resultLinePitch = 0
+  /// The result is added to rather than overwritten.
+  public var accumulate = false
+  /// From one vector of channels to the next in the weights.
+  public var weightPitch = 0
+  /// A vector of zeros.
+  public var zeros: UnsafeRawPointer
+
+  /// No lines.
+  @inlinable public init(zeros: UnsafeRawPointer) { self.zeros = zeros }
+}
+
+/// Depthwise convolution's kernels for one data type, filled in by each instruction set.
+@frozen public struct DepthwiseKernels: Sendable {
+  /// (pointer to a `DepthwiseShape`, source, weights, result)
+  public typealias Lines =
+    @convention(c) (UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer) -> Void
+  /// (pointer to a `DepthwiseShape`, source, weights' sums, gradient of the result): the shape is the forward one's.
+  public typealias Gradient =
+    @convention(c) (UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, UnsafeRawPointer) -> Void
+  /// Lines of the result from the source.
+  public var lines: Lines
+  /// Lines of 2x2 pixels, from a `DepthwiseSpreadShape`.
+  public var spread: Lines
+  /// Adds the products of some lines to the sums by tap, in the order of the positions.
+  public var gradient: Gradient
+
+  /// The table of one instruction set.
+  @inlinable public init(lines: Lines, spread: Lines, gradient: Gradient) {
+    self.lines = lines
+    self.spread = spread
+    self.gradient = gradient
+  }
+}
