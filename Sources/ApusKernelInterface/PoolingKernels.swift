@@ -76,7 +76,7 @@
   public var indicesAreWide = false
   /// Gradients are added to what is there.
   public var accumulates = false
-  /// The input is larger than the caches: forward asks for the next rows ahead of time.
+  /// Data are larger than the caches: forward asks for the next rows ahead of time, backward writes past the caches.
   public var fetchesAhead = false
   /// Of the kernels along the width: elements of a row in scratch, and how many such rows there are; `setScratch`.
   public var pitch = 0

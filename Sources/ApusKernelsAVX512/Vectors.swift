@@ -45,6 +45,10 @@ extension SIMD16: KernelVector where Scalar == Float {
   @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
     apus_store_indices_f32x16(p, i, count, wide ? 1 : 0, self)
   }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) { apus_stream_f32x16(p, self) }
+  @inline(__always) static func sum(_ sum: Self, adding x: Self, whereBitsOf a: Self, equal b: Self) -> Self {
+    apus_add_same_f32x16(sum, a, b, x)
+  }
 }
 
 extension SIMD4: KernelVector where Scalar == Double {
@@ -84,6 +88,10 @@ extension SIMD4: KernelVector where Scalar == Double {
   }
   @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
     apus_store_indices_f64x4(p, i, count, wide ? 1 : 0, self)
+  }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) { apus_stream_f64x4(p, self) }
+  @inline(__always) static func sum(_ sum: Self, adding x: Self, whereBitsOf a: Self, equal b: Self) -> Self {
+    apus_add_same_f64x4(sum, a, b, x)
   }
 }
 
@@ -180,5 +188,18 @@ extension SIMD8: KernelVector where Scalar: KernelScalar {
     } else {
       apus_store_indices_f64x8(p, i, count, wide ? 1 : 0, doubles)
     }
+  }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) {
+    let p = UnsafeMutableRawPointer(p)
+    if Self.isFloat {
+      apus_stream_f32x8(p.assumingMemoryBound(to: Float.self), floats)
+    } else {
+      apus_stream_f64x8(p.assumingMemoryBound(to: Double.self), doubles)
+    }
+  }
+  @inline(__always) static func sum(_ sum: Self, adding x: Self, whereBitsOf a: Self, equal b: Self) -> Self {
+    isFloat
+      ? of(apus_add_same_f32x8(sum.floats, a.floats, b.floats, x.floats))
+      : of(apus_add_same_f64x8(sum.doubles, a.doubles, b.doubles, x.doubles))
   }
 }

@@ -45,6 +45,10 @@ extension SIMD4: KernelVector where Scalar == Float {
   @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
     apus_store_indices_f32x4(p, i, count, wide ? 1 : 0, self)
   }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) { apus_stream_f32x4(p, self) }
+  @inline(__always) static func sum(_ sum: Self, adding x: Self, whereBitsOf a: Self, equal b: Self) -> Self {
+    apus_add_same_f32x4(sum, a, b, x)
+  }
 }
 
 extension SIMD2: KernelVector where Scalar == Double {
@@ -84,5 +88,9 @@ extension SIMD2: KernelVector where Scalar == Double {
   }
   @inline(__always) func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool) {
     apus_store_indices_f64x2(p, i, count, wide ? 1 : 0, self)
+  }
+  @inline(__always) func stream(_ p: UnsafeMutablePointer<Scalar>) { apus_stream_f64x2(p, self) }
+  @inline(__always) static func sum(_ sum: Self, adding x: Self, whereBitsOf a: Self, equal b: Self) -> Self {
+    apus_add_same_f64x2(sum, a, b, x)
   }
 }

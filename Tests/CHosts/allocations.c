@@ -199,6 +199,8 @@ static void count_conv_runs(const apus_context *context, int32_t dtype, const co
   free(bias);
   free(weights);
   free(dw);
+}
+
 typedef struct pool_kind {
   const char *name;
   int32_t kind, layout, direction;

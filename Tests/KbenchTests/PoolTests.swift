@@ -55,10 +55,10 @@ import Testing
       #expect(Set(problems.map(\.text)).count == problems.count, "\(preset.name) has a problem twice")
     }
     let texts = try ProblemList.read(
-      Pool.self, arguments: ["max:w4k2", "max:w4k2:nhwc"], presets: [], types: [.float32],
+      Pool.self, arguments: ["max:w4k2", "max:w4k2s1:nhwc"], presets: [], types: [.float32],
       chosen: ["layout": ["nhwc"], "direction": ["backward"]]
     ).map(\.text)
-    #expect(texts == ["max:n1c1w4k2s2:nhwc:backward"])
+    #expect(texts == ["max:n1c1w4k2s2:nhwc:backward", "max:n1c1w4k2s1:nhwc:backward"])
     for (name, word) in [("layout", "nhcw"), ("colour", "red")] {
       #expect(throws: ProblemError.self) {
         try ProblemList.read(Pool.self, arguments: ["max:w4k2"], presets: [], types: [.float32], chosen: [name: [word]])

@@ -56,6 +56,35 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
         repeating: factors.map { $0[place &- sample &* outputRows &* columns] } ?? Scalar(s.pointee.factor))
       let to = y + place &* pixel
       var c = channel
+      // Eight vectors where windows are large, so that more of each pixel is read at once.
+      while Step.isCommon && c &+ 8 &* V.lanes <= end {
+        let empty = Step.start(V.self)
+        var a = (empty, empty, empty, empty)
+        var b = a
+        var slice = x + (taps.first &+ c)
+        var i = 0
+        while i < taps.depth {
+          var line = slice
+          var j = 0
+          while j < taps.height {
+            var p = line
+            var k = 0
+            while k < taps.width {
+              combineFour(&a, p, norm, V.self, Step.self)
+              combineFour(&b, p + 4 &* V.lanes, norm, V.self, Step.self)
+              p += taps.widthStep
+              k = counted(k)
+            }
+            line += taps.heightStep
+            j = counted(j)
+          }
+          slice += taps.depthStep
+          i = counted(i)
+        }
+        finishFour(a, to + c, factor, norm, Step.self)
+        finishFour(b, to + (c &+ 4 &* V.lanes), factor, norm, Step.self)
+        c = c &+ 8 &* V.lanes
+      }
       while c &+ 4 &* V.lanes <= end {
         var a = Step.start(V.self)
         var b = a
@@ -118,6 +147,26 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
   }
 }
 
+@inline(__always)
+private func combineFour<V: KernelVector, Step: PoolingStep>(
+  _ a: inout (V, V, V, V), _ p: UnsafePointer<V.Scalar>, _ norm: Double, _: V.Type, _: Step.Type
+) {
+  a.0 = Step.combine(a.0, V.load(p), norm)
+  a.1 = Step.combine(a.1, V.load(p + V.lanes), norm)
+  a.2 = Step.combine(a.2, V.load(p + 2 &* V.lanes), norm)
+  a.3 = Step.combine(a.3, V.load(p + 3 &* V.lanes), norm)
+}
+
+@inline(__always)
+private func finishFour<V: KernelVector, Step: PoolingStep>(
+  _ a: (V, V, V, V), _ to: UnsafeMutablePointer<V.Scalar>, _ factor: V, _ norm: Double, _: Step.Type
+) {
+  Step.finish(a.0, factor, norm).store(to)
+  Step.finish(a.1, factor, norm).store(to + V.lanes)
+  Step.finish(a.2, factor, norm).store(to + 2 &* V.lanes)
+  Step.finish(a.3, factor, norm).store(to + 3 &* V.lanes)
+}
+
 /// The same for windows two or three wide, by the sweep of a few channels along an output row: a window's rows are
 /// combined first, column by column, and columns that the next window shares stay in registers.
 @inline(__always)
@@ -142,28 +191,130 @@ private func sweepChannels<V: KernelVector, Step: PoolingStep>(
     let from = x + window.first
     let to = y + r &* columns &* pixel
     // Stretches of pixels, so that what one sweep fetches is still near when the next one takes its neighbours.
-    let stretch = channels <= 2 &* V.lanes ? columns : 16
+    let stretch = channels <= 4 &* V.lanes ? columns : 16
     var first = 0
     while first < columns {
       let last = min(columns, first &+ stretch)
       var c = channel
-      while c &+ 2 &* V.lanes <= end {
-        sweepRow(s, from + c, to + c, window, factors, first, last, 2 &* V.lanes, whole: true, V.self, Step.self)
-        c = c &+ 2 &* V.lanes
+      while c &+ 4 &* V.lanes <= end {
+        sweepFour(s, from + c, to + c, window, factors, first, last, V.self, Step.self)
+        c = c &+ 4 &* V.lanes
       }
-      if c &+ V.lanes <= end {
-        sweepRow(s, from + c, to + c, window, factors, first, last, V.lanes, whole: true, V.self, Step.self)
+      while c < end {
+        let count = min(V.lanes, end &- c)
+        if count == V.lanes {
+          sweepRow(s, from + c, to + c, window, factors, first, last, count, whole: true, V.self, Step.self)
+        } else {
+          sweepRow(s, from + c, to + c, window, factors, first, last, count, whole: false, V.self, Step.self)
+        }
         c = c &+ V.lanes
-      }
-      if c < end {
-        sweepRow(s, from + c, to + c, window, factors, first, last, end &- c, whole: false, V.self, Step.self)
       }
       first = last
     }
   }
 }
 
-/// Output pixels `first ..< last` of one or two vectors of channels, or of the first lanes of one.
+/// Four vectors of channels.
+private typealias Four<V> = (V, V, V, V)
+
+/// Output pixels `first ..< last` of four vectors of channels.
+@inline(__always)
+private func sweepFour<V: KernelVector, Step: PoolingStep>(
+  _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>,
+  _ window: WindowRows, _ factors: UnsafePointer<V.Scalar>?, _ first: Int, _ last: Int, _: V.Type, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  let width = s.pointee.width.input
+  let stride = s.pointee.width.stride
+  let taps = s.pointee.width.window
+  let norm = s.pointee.norm
+  let factor = V(repeating: V.Scalar(s.pointee.factor))
+  let fetchesAhead = s.pointee.fetchesAhead
+  let start = Step.start(V.self)
+  let empty: Four<V> = (start, start, start, start)
+  // The columns of the window, oldest first.
+  var a = empty
+  var b = empty
+  var c = empty
+  // The next column of the input.
+  var next = first &* stride &- s.pointee.width.padBefore
+  var column = x + next &* pixel
+  var to = y + first &* pixel
+  var w = first
+  while w < last {
+    let begin = w &* stride &- s.pointee.width.padBefore
+    if next < begin {
+      column += (begin &- next) &* pixel
+      next = begin
+    }
+    // What is missing comes in on the right.
+    let end = begin &+ taps
+    while next < end {
+      a = b
+      b = c
+      if next >= 0 && next < width {
+        c = columnOfFour(column, window, norm, V.self, Step.self)
+        if fetchesAhead { fetchRows(column + window.rows &* window.rowStep, window.rowStep, V.self) }
+      } else {
+        c = empty
+      }
+      column += pixel
+      next = counted(next)
+    }
+    let sum: Four<V> = taps == 3 ? joinFour(joinFour(a, b, Step.self), c, Step.self) : joinFour(b, c, Step.self)
+    finishFour(sum, to, factors.map { V(repeating: $0[w]) } ?? factor, norm, Step.self)
+    to += pixel
+    w = counted(w)
+  }
+}
+
+@inline(__always)
+private func joinFour<V: KernelVector, Step: PoolingStep>(_ a: Four<V>, _ b: Four<V>, _: Step.Type) -> Four<V> {
+  (Step.join(a.0, b.0), Step.join(a.1, b.1), Step.join(a.2, b.2), Step.join(a.3, b.3))
+}
+
+/// A pixel of each row of a window into one.
+@inline(__always)
+private func columnOfFour<V: KernelVector, Step: PoolingStep>(
+  _ p: UnsafePointer<V.Scalar>, _ window: WindowRows, _ norm: Double, _: V.Type, _: Step.Type
+) -> Four<V> {
+  var a: Four<V> = (
+    Step.first(V.load(p), norm), Step.first(V.load(p + V.lanes), norm), Step.first(V.load(p + 2 &* V.lanes), norm),
+    Step.first(V.load(p + 3 &* V.lanes), norm)
+  )
+  if window.slices == 1 && window.rows <= 3 {
+    // What networks have, without a loop.
+    if window.rows > 1 { combineFour(&a, p + window.rowStep, norm, V.self, Step.self) }
+    if window.rows > 2 { combineFour(&a, p + 2 &* window.rowStep, norm, V.self, Step.self) }
+    return a
+  }
+  var first = 1
+  var slice = 0
+  while slice < window.slices {
+    var i = first
+    while i < window.rows {
+      combineFour(&a, p + (slice &* window.sliceStep &+ i &* window.rowStep), norm, V.self, Step.self)
+      i = counted(i)
+    }
+    first = 0
+    slice = counted(slice)
+  }
+  return a
+}
+
+/// Asks for a pixel of the two rows that the next row of windows takes, which come from afar where x is large.
+@inline(__always)
+private func fetchRows<V: KernelVector>(_ p: UnsafePointer<V.Scalar>, _ rowStep: Int, _: V.Type) {
+  for row in 0..<2 {
+    let q = p + row &* rowStep
+    apus_prefetch_second_level(q)
+    apus_prefetch_second_level(q + V.lanes)
+    apus_prefetch_second_level(q + 2 &* V.lanes)
+    apus_prefetch_second_level(q + 3 &* V.lanes)
+  }
+}
+
+/// Output pixels `first ..< last` of one vector of channels, or of its first lanes.
 @inline(__always)
 private func sweepRow<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>,
@@ -176,34 +327,20 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
   let taps = s.pointee.width.window
   let norm = s.pointee.norm
   let factor = V(repeating: V.Scalar(s.pointee.factor))
-  let two = whole && count == 2 &* V.lanes
   let empty = Step.start(V.self)
-  // The columns of the window, oldest first; of two vectors the second has a p before its name.
   var a = empty
   var b = empty
   var c = empty
-  var pa = empty
-  var pb = empty
-  var pc = empty
-  // The next column of the input, and how many of the window's are kept from the one before.
   var next = first &* stride &- s.pointee.width.padBefore
-  var kept = 0
   var to = y + first &* pixel
   var w = first
-  let fetchesAhead = s.pointee.fetchesAhead
-  if taps == 2 && stride >= 2 && s.pointee.widthsAreWhole && !fetchesAhead && factors == nil {
+  if taps == 2 && stride >= 2 && s.pointee.widthsAreWhole && factors == nil {
     // Windows that share nothing and lie within the row.
     var p = x + first &* stride &* pixel
     while w < last {
-      b = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
-      c = sweepColumn(p + pixel, window, norm, count, whole: whole, V.self, Step.self)
-      if two {
-        pb = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self)
-        pc = sweepColumn(p + (pixel &+ V.lanes), window, norm, count, whole: true, V.self, Step.self)
-        Step.finish(Step.join(pb, pc), factor, norm).store(to + V.lanes)
-      }
-      let sum = Step.finish(Step.join(b, c), factor, norm)
-      if whole { sum.store(to) } else { sum.store(to, first: count) }
+      b = combineColumn(p, window, norm, count, whole: whole, V.self, Step.self)
+      c = combineColumn(p + pixel, window, norm, count, whole: whole, V.self, Step.self)
+      storeSome(to, count, whole: whole, Step.finish(Step.join(b, c), factor, norm))
       p += stride &* pixel
       to += pixel
       w = counted(w)
@@ -211,99 +348,21 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
     return
   }
   while w < last {
-    let start = w &* stride &- s.pointee.width.padBefore
-    if next < start {
-      next = start
-      kept = 0
-    }
-    let missing = taps &- kept
-    if next >= 0 && next &+ missing <= width {
-      // The usual case, without a loop. The rows that the next row of windows takes come from afar, where x is large.
-      var p = x + next &* pixel
-      if fetchesAhead {
-        let ahead = p + window.rows &* window.rowStep
-        fetch(ahead)
-        fetch(ahead + window.rowStep)
-        if two {
-          fetch(ahead + V.lanes)
-          fetch(ahead + (window.rowStep &+ V.lanes))
-        }
-        if missing > 1 {
-          fetch(ahead + pixel)
-          fetch(ahead + (window.rowStep &+ pixel))
-          if two {
-            fetch(ahead + (pixel &+ V.lanes))
-            fetch(ahead + (window.rowStep &+ pixel &+ V.lanes))
-          }
-        }
-      }
+    let begin = w &* stride &- s.pointee.width.padBefore
+    next = max(next, begin)
+    while next < begin &+ taps {
       a = b
-      pa = pb
-      if missing >= 2 {
-        if missing == 3 {
-          a = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
-          if two { pa = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
-          p += pixel
-        } else {
-          a = c
-          pa = pc
-        }
-        b = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
-        if two { pb = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
-        p += pixel
-      } else {
-        b = c
-        pb = pc
-      }
-      c = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
-      if two { pc = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
-      next = next &+ missing
-    } else {
-      var left = missing
-      while left > 0 {
-        a = b
-        b = c
-        c = empty
-        pa = pb
-        pb = pc
-        pc = empty
-        if next >= 0 && next < width {
-          let p = x + next &* pixel
-          c = sweepColumn(p, window, norm, count, whole: whole, V.self, Step.self)
-          if two { pc = sweepColumn(p + V.lanes, window, norm, count, whole: true, V.self, Step.self) }
-        }
-        next = next &+ 1
-        left = counted(left &- 2)
-      }
+      b = c
+      c =
+        next >= 0 && next < width
+        ? combineColumn(x + next &* pixel, window, norm, count, whole: whole, V.self, Step.self) : empty
+      next = counted(next)
     }
-    kept = max(0, taps &- stride)
-    let scale = factors.map { V(repeating: $0[w]) } ?? factor
     let sum = taps == 3 ? Step.join(Step.join(a, b), c) : Step.join(b, c)
-    if whole {
-      Step.finish(sum, scale, norm).store(to)
-      if two {
-        let other = taps == 3 ? Step.join(Step.join(pa, pb), pc) : Step.join(pb, pc)
-        Step.finish(other, scale, norm).store(to + V.lanes)
-      }
-    } else {
-      Step.finish(sum, scale, norm).store(to, first: count)
-    }
+    storeSome(to, count, whole: whole, Step.finish(sum, factors.map { V(repeating: $0[w]) } ?? factor, norm))
     to += pixel
     w = counted(w)
   }
-}
-
-@inline(__always)
-private func fetch<Scalar>(_ p: UnsafePointer<Scalar>) { apus_prefetch_second_level(p) }
-
-@inline(__always)
-private func sweepColumn<V: KernelVector, Step: PoolingStep>(
-  _ p: UnsafePointer<V.Scalar>, _ window: WindowRows, _ norm: Double, _ count: Int, whole: Bool, _: V.Type,
-  _: Step.Type
-) -> V {
-  whole
-    ? combineColumn(p, window, norm, V.lanes, whole: true, V.self, Step.self)
-    : combineColumn(p, window, norm, count, whole: false, V.self, Step.self)
 }
 
 /// y and indices of a maximum.

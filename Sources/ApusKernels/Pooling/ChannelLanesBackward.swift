@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 // Backward with channels in the lanes, in gather form: every input pixel adds what the windows that cover it send back, in
 // their order, and is written once. So it takes no clearing, no order of scattered additions and no lock.
@@ -22,6 +23,11 @@ protocol GatherStep {
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
     pixel window: Int, _ places: V
   ) -> V
+  /// `sum` with one more term; `isPixel` where all lanes belong to one window.
+  static func add<V: KernelVector>(
+    _ sum: V, _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _ window: Int, _ places: V
+  ) -> V
   /// The sum of all terms for input elements `i ..< i + count`.
   static func finish<V: KernelVector>(
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
@@ -37,6 +43,14 @@ extension GatherStep {
     _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
     pixel window: Int, _ places: V
   ) -> V { term(s, operands, i, count, whole: whole, window, places) }
+  @inline(__always) static func add<V: KernelVector>(
+    _ sum: V, _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _ window: Int, _ places: V
+  ) -> V {
+    isPixel
+      ? sum + term(s, operands, i, count, whole: whole, pixel: window, places)
+      : sum + term(s, operands, i, count, whole: whole, window, places)
+  }
   @inline(__always) static func finish<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _: UnsafePointer<PoolingOperands>, _: Int, _: Int, whole: Bool, _ sum: V
   ) -> V { sum }
@@ -44,6 +58,14 @@ extension GatherStep {
 
 /// Of a maximum whose indices are Int32.
 enum MaximumGather: GatherStep {
+  @inline(__always) static func add<V: KernelVector>(
+    _ sum: V, _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(
+      operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: false)
+    return V.sum(sum, adding: gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
   @inline(__always) static var isPerTap: Bool { true }
   @inline(__always) static func term<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
@@ -57,6 +79,14 @@ enum MaximumGather: GatherStep {
 
 /// Of a maximum whose indices are Int64.
 enum WideMaximumGather: GatherStep {
+  @inline(__always) static func add<V: KernelVector>(
+    _ sum: V, _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int,
+    whole: Bool, isPixel: Bool, _: Int, _ places: V
+  ) -> V {
+    let index = V.loadIndices(
+      operands.pointee.indices.unsafelyUnwrapped, i, first: whole ? V.lanes : count, wide: true)
+    return V.sum(sum, adding: gradient(operands, i, count, whole: whole, V.self), whereBitsOf: index, equal: places)
+  }
   @inline(__always) static var isPerTap: Bool { true }
   @inline(__always) static func term<V: KernelVector>(
     _: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ count: Int, whole: Bool,
@@ -145,6 +175,12 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
     && s.pointee.width.window == 2
     && s.pointee.width.stride == 2 && s.pointee.widthsAreWhole
   let outputPlane = s.pointee.depth.output &* sliceStep
+  let taps = s.pointee.width.window
+  if Step.isCommon && !isPaired && (taps == 2 || taps == 3) && s.pointee.width.dilation == 1
+    && s.pointee.width.stride > 0
+  {
+    return sweepGather(s, operands, dx, row, rows, channel, channels, V.self, Step.self)
+  }
   var r = row &- 1
   while counted(r) < row &+ rows {
     r = r &+ 1
@@ -234,9 +270,9 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
             while w < over {
               let i = (base &+ window &+ w) &* pixel &+ c
               if count == V.lanes {
-                sum += Step.term(s, operands, i, V.lanes, whole: true, pixel: window &+ w, place)
+                sum = Step.add(sum, s, operands, i, V.lanes, whole: true, isPixel: true, window &+ w, place)
               } else {
-                sum += Step.term(s, operands, i, count, whole: false, pixel: window &+ w, place)
+                sum = Step.add(sum, s, operands, i, count, whole: false, isPixel: true, window &+ w, place)
               }
               w = counted(w)
             }
@@ -251,6 +287,108 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
       }
     }
   }
+}
+
+/// Four vectors of channels.
+private typealias Four<V> = (V, V, V, V)
+
+/// The same for windows two or three wide, by sweeps of a few channels along a row: what a window reads is read once for
+/// all its columns, whose sums stay in registers until the last window over them has passed.
+@inline(__always)
+private func sweepGather<V: KernelVector, Step: GatherStep>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
+  _ row: Int, _ rows: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  let end = channel &+ channels
+  let width = s.pointee.width.input
+  let columns = s.pointee.width.output
+  let pad = s.pointee.width.padBefore
+  let sliceStep = s.pointee.height.output &* columns
+  let outputPlane = s.pointee.depth.output &* sliceStep
+  let isThree = s.pointee.width.window == 3
+  let bytes = MemoryLayout<V>.size
+  let isAligned =
+    (Int(bitPattern: dx) | pixel &* MemoryLayout<V.Scalar>.size | channel &* MemoryLayout<V.Scalar>.size)
+    & (bytes &- 1) == 0
+  let streams = s.pointee.fetchesAhead && isAligned && !s.pointee.accumulates
+  var place = splitRow(row, s.pointee.depth.input, s.pointee.height.input)
+  for r in row..<row &+ rows {
+    let depth = s.pointee.depth.covers[place.d]
+    let height = s.pointee.height.covers[place.h]
+    let first = Int(depth.first) &* sliceStep &+ Int(height.first) &* columns
+    let slices = Int(depth.count)
+    let lines = Int(height.count)
+    let base = place.sample &* outputPlane
+    let position = (place.d &* s.pointee.height.input &+ place.h) &* width
+    advance(&place, s.pointee.depth.input, s.pointee.height.input)
+    var channelNow = channel
+    while channelNow < end {
+      let four = channelNow &+ 4 &* V.lanes <= end
+      let count = min(V.lanes, end &- channelNow)
+      // Sums of the columns from `column` on.
+      var a: Four<V> = (V.zero, V.zero, V.zero, V.zero)
+      var b = a
+      var c = a
+      var column = 0 &- pad
+      var to = (r &* width &+ column) &* pixel &+ channelNow
+      var w = 0
+      // One turn more than there are windows, which writes what is left.
+      while w <= columns {
+        let start = w < columns ? w &* s.pointee.width.stride &- pad : width
+        while column < start {
+          if column >= 0 {
+            if four && streams {
+              Step.finish(s, operands, to, V.lanes, whole: true, a.0).stream(dx + to)
+              Step.finish(s, operands, to, V.lanes, whole: true, a.1).stream(dx + (to &+ V.lanes))
+              Step.finish(s, operands, to, V.lanes, whole: true, a.2).stream(dx + (to &+ 2 &* V.lanes))
+              Step.finish(s, operands, to, V.lanes, whole: true, a.3).stream(dx + (to &+ 3 &* V.lanes))
+            } else if four {
+              send(s, operands, dx, to, V.lanes, whole: true, a.0, Step.self)
+              send(s, operands, dx, to &+ V.lanes, V.lanes, whole: true, a.1, Step.self)
+              send(s, operands, dx, to &+ 2 &* V.lanes, V.lanes, whole: true, a.2, Step.self)
+              send(s, operands, dx, to &+ 3 &* V.lanes, V.lanes, whole: true, a.3, Step.self)
+            } else {
+              send(s, operands, dx, to, count, whole: false, a.0, Step.self)
+            }
+          }
+          a = b
+          b = c
+          c = (V.zero, V.zero, V.zero, V.zero)
+          to = to &+ pixel
+          column = counted(column)
+        }
+        if w == columns { break }
+        let at = indexBits(position &+ start, V.self)
+        var slice = 0
+        while slice < slices {
+          var line = 0
+          while line < lines {
+            let window = first &+ slice &* sliceStep &+ line &* columns &+ w
+            let i = (base &+ window) &* pixel &+ channelNow
+            if four {
+              sumFour(s, operands, i, window, at, &a.0, &a.1, &a.2, &a.3, Step.self)
+              sumFour(s, operands, i, window, moved(at, by: 1), &b.0, &b.1, &b.2, &b.3, Step.self)
+              if isThree {
+                sumFour(s, operands, i, window, moved(at, by: 2), &c.0, &c.1, &c.2, &c.3, Step.self)
+              }
+            } else {
+              a.0 = Step.add(a.0, s, operands, i, count, whole: false, isPixel: true, window, at)
+              b.0 = Step.add(b.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 1))
+              if isThree {
+                c.0 = Step.add(c.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 2))
+              }
+            }
+            line = counted(line)
+          }
+          slice = counted(slice)
+        }
+        w = counted(w)
+      }
+      channelNow = channelNow &+ (four ? 4 &* V.lanes : V.lanes)
+    }
+  }
+  if streams { apus_stream_fence() }
 }
 
 /// Two rows of the input that lie under one row of windows two by two, whose first element is number `first`: what each
@@ -357,8 +495,8 @@ private func sumFour<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _ window: Int, _ place: V,
   _ a: inout V, _ b: inout V, _ c: inout V, _ d: inout V, _: Step.Type
 ) {
-  a += Step.term(s, operands, i, V.lanes, whole: true, pixel: window, place)
-  b += Step.term(s, operands, i &+ V.lanes, V.lanes, whole: true, pixel: window, place)
-  c += Step.term(s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, pixel: window, place)
-  d += Step.term(s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, pixel: window, place)
+  a = Step.add(a, s, operands, i, V.lanes, whole: true, isPixel: true, window, place)
+  b = Step.add(b, s, operands, i &+ V.lanes, V.lanes, whole: true, isPixel: true, window, place)
+  c = Step.add(c, s, operands, i &+ 2 &* V.lanes, V.lanes, whole: true, isPixel: true, window, place)
+  d = Step.add(d, s, operands, i &+ 3 &* V.lanes, V.lanes, whole: true, isPixel: true, window, place)
 }

@@ -9,6 +9,8 @@ protocol PoolingStep {
   static var isCommon: Bool { get }
   /// Of a window without elements.
   static func start<V: KernelVector>(_: V.Type) -> V
+  /// Of a window with one element.
+  static func first<V: KernelVector>(_ x: V, _ norm: Double) -> V
   static func combine<V: KernelVector>(_ sum: V, _ x: V, _ norm: Double) -> V
   /// Of two results of `combine`.
   static func join<V: KernelVector>(_ a: V, _ b: V) -> V
@@ -19,6 +21,7 @@ protocol PoolingStep {
 enum MaximumStep: PoolingStep {
   @inline(__always) static var isCommon: Bool { true }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V(repeating: -V.Scalar.infinity) }
+  @inline(__always) static func first<V: KernelVector>(_ x: V, _: Double) -> V { x }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _: Double) -> V { V.maximumOrNaN(sum, x) }
   @inline(__always) static func join<V: KernelVector>(_ a: V, _ b: V) -> V { V.maximumOrNaN(a, b) }
   @inline(__always) static func finish<V: KernelVector>(_ sum: V, _: V, _: Double) -> V { sum }
@@ -27,6 +30,7 @@ enum MaximumStep: PoolingStep {
 enum AverageStep: PoolingStep {
   @inline(__always) static var isCommon: Bool { true }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V.zero }
+  @inline(__always) static func first<V: KernelVector>(_ x: V, _: Double) -> V { x }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _: Double) -> V { sum + x }
   @inline(__always) static func join<V: KernelVector>(_ a: V, _ b: V) -> V { a + b }
   @inline(__always) static func finish<V: KernelVector>(_ sum: V, _ factor: V, _: Double) -> V { sum * factor }
@@ -35,6 +39,7 @@ enum AverageStep: PoolingStep {
 enum NormStep: PoolingStep {
   @inline(__always) static var isCommon: Bool { false }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V.zero }
+  @inline(__always) static func first<V: KernelVector>(_ x: V, _ p: Double) -> V { combine(V.zero, x, p) }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _ p: Double) -> V {
     if p == 2 { return V.multiplyAdd(sum, x, x) }
     if p == 1 { return sum + magnitude(x) }

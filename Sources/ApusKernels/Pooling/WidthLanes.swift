@@ -86,7 +86,7 @@ func combineColumn<V: KernelVector, Step: PoolingStep>(
   _ p: UnsafePointer<V.Scalar>, _ window: WindowRows, _ norm: Double, _ count: Int, whole: Bool, _: V.Type,
   _: Step.Type
 ) -> V {
-  var a = Step.combine(Step.start(V.self), loadSome(p, count, whole: whole, V.self), norm)
+  var a = Step.first(loadSome(p, count, whole: whole, V.self), norm)
   if window.slices == 1 && window.rows <= 3 {
     // What networks have, without a loop.
     if window.rows > 1 { a = Step.combine(a, loadSome(p + window.rowStep, count, whole: whole, V.self), norm) }

@@ -137,10 +137,10 @@ private func sumRows<V: KernelVector, Step: GatherStep>(
     var over = 0
     while over < cover.rows {
       let window = cover.first &+ slice &* cover.sliceStep &+ over &* cover.rowStep &+ w
-      a += Step.term(s, operands, base &+ window, count, whole: whole, window, at)
+      a = Step.add(a, s, operands, base &+ window, count, whole: whole, isPixel: false, window, at)
       if Step.isPerTap {
-        b += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(at, by: 1))
-        c += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(at, by: 2))
+        b = Step.add(b, s, operands, base &+ window, count, whole: whole, isPixel: false, window, moved(at, by: 1))
+        c = Step.add(c, s, operands, base &+ window, count, whole: whole, isPixel: false, window, moved(at, by: 2))
       }
       over = counted(over)
     }
@@ -229,12 +229,12 @@ private func sumPairs<V: KernelVector, Step: GatherStep>(
     var over = 0
     while over < cover.rows {
       let window = cover.first &+ slice &* cover.sliceStep &+ over &* cover.rowStep &+ w
-      a += Step.term(s, operands, base &+ window, count, whole: whole, window, at)
+      a = Step.add(a, s, operands, base &+ window, count, whole: whole, isPixel: false, window, at)
       if Step.isPerTap {
-        b += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(at, by: 1))
+        b = Step.add(b, s, operands, base &+ window, count, whole: whole, isPixel: false, window, moved(at, by: 1))
         if two {
-          c += Step.term(s, operands, base &+ window, count, whole: whole, window, below)
-          d += Step.term(s, operands, base &+ window, count, whole: whole, window, moved(below, by: 1))
+          c = Step.add(c, s, operands, base &+ window, count, whole: whole, isPixel: false, window, below)
+          d = Step.add(d, s, operands, base &+ window, count, whole: whole, isPixel: false, window, moved(below, by: 1))
         }
       }
       over = counted(over)

@@ -20,6 +20,8 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   static func select(_ p: Self, _ q: Self, where x: Self, isNewMaximumOver m: Self) -> Self
   /// x where a and b have the same bits, 0 elsewhere.
   static func select(_ x: Self, whereBitsOf a: Self, equal b: Self) -> Self
+  /// sum + x where a and b have the same bits, sum elsewhere.
+  static func sum(_ sum: Self, adding x: Self, whereBitsOf a: Self, equal b: Self) -> Self
   /// Lanes 0, 2, 4... of a followed by b, and the others.
   static func evenLanes(_ a: Self, _ b: Self) -> Self
   static func oddLanes(_ a: Self, _ b: Self) -> Self
@@ -30,6 +32,8 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   static func power(_ x: Self, _ p: Double) -> Self
   /// Indices i ..< i + count of an array of Int32, or Int64 if wide, as bits of as many lanes.
   static func loadIndices(_ p: UnsafeRawPointer, _ i: Int, first count: Int, wide: Bool) -> Self
+  /// A store past the caches to memory that is aligned to the vector; see `apus_stream_fence`.
+  func stream(_ p: UnsafeMutablePointer<Scalar>)
   func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool)
   static func squareRoot(_ a: Self) -> Self
   /// `a`, in a register here and now: the compiler moves no other pinned value across.

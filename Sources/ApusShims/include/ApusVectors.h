@@ -190,6 +190,7 @@ APUS_INLINE void apus_prefetch_for_write(const void *p) { __builtin_prefetch(p, 
 //   max_nan    the larger of two, the first where they are equal, NaN where one is
 //   newer      x is larger than m, or the first NaN: q, else p
 //   same       where the bits of a and b agree x, else 0
+//   add_same   s, and where the bits of a and b agree s + x
 //   even, odd  every second lane of two vectors, one after the other; interleave_low and _high undo that
 //   power      |x|^p, by libm
 #define APUS_POOLING(T, I, V, N, S)                                                                                    \
@@ -296,7 +297,8 @@ APUS_POOLING(double, int64_t, apus_f64x8, 8, f64x8)
   APUS_INLINE V apus_max_nan_##S(V m, V x) {                                                                           \
     V larger = x > m ? x : m;                                                                                          \
     return x == x ? larger : x;                                                                                        \
-  }
+  }                                                                                                                    \
+  APUS_INLINE V apus_add_same_##S(V s, V a, V b, V x) { return s + apus_same_##S(a, b, x); }
 APUS_MAX_NAN(apus_f32x4, f32x4)
 APUS_MAX_NAN(apus_f64x2, f64x2)
 #if APUS_X86 && defined(__AVX2__)
@@ -305,7 +307,13 @@ APUS_MAX_NAN(apus_f64x4, f64x4)
 #endif
 #undef APUS_MAX_NAN
 #if APUS_X86 && defined(__AVX512F__)
-// maxps under a mask: two instructions where the compiler makes three of the form above.
+// maxps and addps under a mask: two instructions where the compiler makes three of the forms above.
+APUS_INLINE apus_f32x16 apus_add_same_f32x16(apus_f32x16 s, apus_f32x16 a, apus_f32x16 b, apus_f32x16 x) {
+  return _mm512_mask_add_ps(s, _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b), s, x);
+}
+APUS_INLINE apus_f64x8 apus_add_same_f64x8(apus_f64x8 s, apus_f64x8 a, apus_f64x8 b, apus_f64x8 x) {
+  return _mm512_mask_add_pd(s, _mm512_cmpeq_epi64_mask((__m512i)a, (__m512i)b), s, x);
+}
 APUS_INLINE apus_f32x16 apus_max_nan_f32x16(apus_f32x16 m, apus_f32x16 x) {
   return _mm512_mask_max_ps(x, _mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x, m);
 }
@@ -319,4 +327,27 @@ APUS_INLINE apus_f64x8 apus_max_nan_f64x8(apus_f64x8 m, apus_f64x8 x) {
 APUS_INLINE ptrdiff_t apus_opaque(ptrdiff_t x) {
   __asm__("" : "+r"(x));
   return x;
+}
+
+// Past the caches, for results that are larger than they are: whoever writes so ends with a fence, because such stores
+// are not ordered with others. p is aligned to the vector.
+#define APUS_STREAM(T, V, S)                                                                                           \
+  APUS_INLINE void apus_stream_##S(T *p, V v) { __builtin_nontemporal_store(v, (V *)p); }
+APUS_STREAM(float, apus_f32x4, f32x4)
+APUS_STREAM(double, apus_f64x2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_STREAM(float, apus_f32x8, f32x8)
+APUS_STREAM(double, apus_f64x4, f64x4)
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_STREAM(float, apus_f32x16, f32x16)
+APUS_STREAM(double, apus_f64x8, f64x8)
+#endif
+#undef APUS_STREAM
+APUS_INLINE void apus_stream_fence(void) {
+#if APUS_X86
+  _mm_sfence();
+#else
+  __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
 }
