@@ -635,6 +635,206 @@ apus_status apus_pool_args_init(apus_pool_args *args);
  * anything is written). */
 apus_status apus_pool_run(const apus_context *context, const apus_pool_plan *plan, const apus_pool_args *args);
 
+/* ------------------------------------------------------------------------------------------ recurrent layers */
+
+/* Cells. x is a step's input, h (and c) the state before the step, h' (and c') the one after it; W and U are the input's
+ * and the recurrent weights of a gate, b and d their biases; * multiplies element by element, s is the sigmoid.
+ *   RNN_TANH          h' = tanh(W x + b + U h + d)
+ *   RNN_RELU          h' = max(0, W x + b + U h + d)
+ *   LSTM              i = s(Wi x + bi + Ui h + di + pi * c)      f = s(Wf x + bf + Uf h + df + pf * c)
+ *                     g = tanh(Wg x + bg + Ug h + dg)            c' = clip(f * c + i * g)
+ *                     o = s(Wo x + bo + Uo h + do + po * c')     h' = o * tanh(c'), or P (o * tanh(c')) with a projection
+ *                     (pi, pf, po: peepholes, if there are any; clip: to -cell_clip..cell_clip, if that is above 0)
+ *   GRU               r = s(Wr x + br + Ur h + dr)               z = s(Wz x + bz + Uz h + dz)
+ *                     n = tanh(Wn x + bn + r * (Un h + dn))      h' = (1 - z) * n + z * h
+ *   GRU_RESET_BEFORE  as GRU, but n = tanh(Wn x + bn + Un (r * h) + dn)
+ * GRU is what PyTorch, cuDNN, Keras (reset_after) and ONNX (linear_before_reset = 1) compute; GRU_RESET_BEFORE is the
+ * definition of the paper (K. Cho et al., 2014) and ONNX's default. Orders of gates: i, f, g, o and r, z, n. */
+enum {
+  APUS_RNN_TANH = 0,
+  APUS_RNN_RELU = 1,
+  APUS_RNN_LSTM = 2,
+  APUS_RNN_GRU = 3,
+  APUS_RNN_GRU_RESET_BEFORE = 4
+};
+
+/* In which order every layer takes the steps. */
+enum {
+  APUS_RNN_FORWARD = 0,
+  APUS_RNN_REVERSE = 1,
+  APUS_RNN_BIDIRECTIONAL = 2,    /* both, their outputs side by side: forward's first */
+  APUS_RNN_BIDIRECTIONAL_SUM = 3 /* both, their outputs added */
+};
+
+/* What a plan is for. INFERENCE saves nothing; TRAINING fills a workspace for apus_rnn_backward. */
+enum { APUS_RNN_INFERENCE = 0, APUS_RNN_TRAINING = 1 };
+
+/* Properties, combined with |. */
+enum {
+  APUS_RNN_PEEPHOLES = 1,  /* LSTM */
+  APUS_RNN_BATCH_MAJOR = 2 /* x, y, dx and dy are (B, T, size) rather than (T, B, size) */
+};
+
+/* The tensors of a recurrence (one direction of one layer). All lie one after the other in one buffer of parameters,
+ * layer by layer, direction by direction, in this order; G is the number of gates (1, 4 or 3), I the size of the layer's
+ * input, S the size of h. This is the order of PyTorch's flat weights. */
+enum {
+  APUS_RNN_WEIGHT_INPUT = 0,     /* G * H rows of I: gate by gate */
+  APUS_RNN_WEIGHT_RECURRENT = 1, /* G * H rows of S */
+  APUS_RNN_BIAS_INPUT = 2,       /* G * H numbers, if biases is 1 or 2 */
+  APUS_RNN_BIAS_RECURRENT = 3,   /* G * H numbers, if biases is 2 */
+  APUS_RNN_PROJECTION = 4,       /* S rows of H, if projection is above 0 */
+  APUS_RNN_PEEPHOLE = 5          /* 3 rows of H: i, f, o, with APUS_RNN_PEEPHOLES */
+};
+
+/* Layers over sequences: T = steps, B = batch, I = input, H = hidden, L = layers, D = 1 or 2 directions,
+ * S = projection if that is above 0, else H. */
+typedef struct apus_rnn_desc {
+  size_t struct_size;
+  int32_t dtype;     /* APUS_FLOAT32 or APUS_FLOAT64: of every tensor */
+  int32_t cell;      /* APUS_RNN_TANH ... */
+  int32_t direction; /* APUS_RNN_FORWARD ... */
+  int32_t biases;    /* 0, 1 or 2 */
+  int32_t flags;
+  int32_t reserved;
+  int64_t layers;    /* each takes the outputs of the one before, D * S numbers (S if the directions are added) */
+  int64_t steps, batch, input, hidden; /* a batch of 0 is legal */
+  int64_t projection; /* LSTM: size of h, less than hidden; 0: none */
+  double cell_clip;   /* LSTM: bound of c; 0: none. The gradient by a c that was clipped is 0 */
+} apus_rnn_desc;
+
+/* Fills in one layer, forward, time-major, with two biases; every field may be changed afterwards.
+ * INVALID_ARGUMENT: NULL. The other rules are the plan's. */
+apus_status apus_rnn_desc_init(apus_rnn_desc *desc, int32_t dtype, int32_t cell, int64_t steps, int64_t batch,
+                               int64_t input, int64_t hidden);
+
+/* Elements of all parameters into *count. INVALID_ARGUMENT, UNSUPPORTED as for apus_rnn_plan_create. */
+apus_status apus_rnn_parameter_count(const apus_rnn_desc *desc, int64_t *count);
+
+/* Where a tensor of a recurrence lies among the parameters: its first element's index, rows and columns (a bias has one
+ * column); each of the three pointers may be NULL. A tensor that the description does without has 0 rows.
+ * INVALID_ARGUMENT as above, and for a layer, direction or parameter that there is not. */
+apus_status apus_rnn_parameter(const apus_rnn_desc *desc, int64_t layer, int32_t direction, int32_t parameter,
+                               int64_t *offset, int64_t *rows, int64_t *columns);
+
+/* Weights as others keep them. Orders of gates (LSTM; GRU), shapes, biases:
+ *   ONNX    i o f c; z r h.  weight (G * H, I), recurrence (G * H, S), bias (2, G * H), peephole (3, H) as i o f
+ *   ONEDNN  i f c o; u r o.  weights_layer (I, G, H), weights_iter (S, G, H): format ldigo; bias (G, H), of GRU (4, H), whose
+ *                            last row is the recurrent bias of the last gate; projection (H, S); peephole (3, H) as i f o
+ *   KERAS   i f c o; z r h.  kernel (I, G * H), recurrent_kernel (H, G * H), bias (G * H), of GRU (2, G * H)
+ *   CUDNN   i f c o; r z h.  as here: weights (G * H, I) and (G * H, S), bias (2, G * H), projection (S, H) */
+enum { APUS_RNN_FORMAT_ONNX = 1, APUS_RNN_FORMAT_ONEDNN = 2, APUS_RNN_FORMAT_KERAS = 3, APUS_RNN_FORMAT_CUDNN = 4 };
+
+/* One recurrence's weights in another format. Pointers to what the description does without are not read. */
+typedef struct apus_rnn_weights {
+  size_t struct_size;
+  int32_t format; /* APUS_RNN_FORMAT_... */
+  int32_t reserved;
+  void *input;
+  void *recurrent;
+  void *bias; /* both biases, as the format has them */
+  void *projection;
+  void *peephole;
+} apus_rnn_weights;
+
+/* struct_size, the format, all pointers NULL. INVALID_ARGUMENT: NULL. */
+apus_status apus_rnn_weights_init(apus_rnn_weights *weights, int32_t format);
+
+/* Copies one recurrence's weights from another format into the parameters, and back. Where the format has one bias and
+ * the description two, import puts it into the first and zeros into the second, and export writes their sum; where the
+ * format has two and the description one, import adds them (of a GRU only if the second one of gate n is zero, because the
+ * reset stands between the two), and export writes zeros for the second.
+ * INVALID_ARGUMENT: NULL where the description has a tensor, an unknown layer, direction or format. UNSUPPORTED: a
+ * projection or peepholes in a format that has none. Nothing is written then. */
+apus_status apus_rnn_import_weights(const apus_rnn_desc *desc, int64_t layer, int32_t direction,
+                                    const apus_rnn_weights *weights, void *parameters);
+apus_status apus_rnn_export_weights(const apus_rnn_desc *desc, int64_t layer, int32_t direction, const void *parameters,
+                                    const apus_rnn_weights *weights);
+
+/* Planned layers: validated, immutable; usable by many threads at once. */
+typedef struct apus_rnn_plan apus_rnn_plan;
+
+/* Plans. mode is APUS_RNN_INFERENCE or APUS_RNN_TRAINING. The instruction set is the context's and stays with the plan.
+ * *plan is set only on success. Allocates the plan alone.
+ * INVALID_ARGUMENT: an unknown number in a field; a size that is negative or above INT32_MAX, or 0 except batch and
+ * projection; a projection, peepholes or cell_clip with another cell than LSTM; a projection that is not less than hidden;
+ * sizes in bytes that overflow. UNSUPPORTED: a reserved dtype. */
+apus_status apus_rnn_plan_create(const apus_context *context, const apus_rnn_desc *desc, int32_t mode,
+                                 apus_rnn_plan **plan);
+/* Frees a plan; NULL is legal. */
+void apus_rnn_plan_destroy(apus_rnn_plan *plan);
+
+typedef struct apus_rnn_plan_info {
+  size_t struct_size;
+  double flops;            /* of a forward run's products; a multiply-add counts as two */
+  double backward_flops;   /* of a backward run's, with all gradients */
+  double bytes;            /* that a forward run reads and writes at least: parameters, x and y once */
+  int64_t scratch_bytes;   /* what a run with this context's threads takes if the caller passes scratch */
+  int64_t workspace_bytes; /* what a forward run in training saves; 0 for inference */
+  int64_t packed_bytes;    /* size of the packed weights */
+  int64_t parameter_count; /* elements */
+  int32_t isa, threads;
+} apus_rnn_plan_info;
+apus_status apus_rnn_plan_get_info(const apus_context *context, const apus_rnn_plan *plan, apus_rnn_plan_info *info);
+
+/* As apus_gemm_plan_describe. */
+apus_status apus_rnn_plan_describe(const apus_rnn_plan *plan, char *text, size_t capacity, size_t *needed);
+
+/* Packs all parameters into the engine's own form: packed has room for packed_bytes, any alignment (64 is fastest). The
+ * buffer is position independent and may be stored; it serves plans of the same type, instruction set, cell, sizes,
+ * layers, directions, biases and peepholes, whatever their steps and batch; what a training plan packed serves inference
+ * too, with the same bits. Any other plan's run refuses it with ERROR_MISMATCH.
+ * INVALID_ARGUMENT: NULL, too little room. */
+apus_status apus_rnn_pack(const apus_context *context, const apus_rnn_plan *plan, const void *parameters, void *packed,
+                          size_t packed_bytes);
+
+/* The data of a run. Tensors are dense. */
+typedef struct apus_rnn_args {
+  size_t struct_size;
+  const void *parameters;    /* not read where packed is given; else each run packs them into its scratch */
+  const void *packed;        /* made by apus_rnn_pack, or NULL */
+  const void *x;             /* (T, B, I), or (B, T, I) */
+  const int64_t *lengths;    /* B numbers, 0 to T: steps of each sequence, the rest is padding; NULL: T */
+  const void *h0, *c0;       /* (L * D, B, S) and (L * D, B, H): states before the first step; NULL: zeros. c: LSTM only */
+  void *y;                   /* forward: (T, B, D * S), or (T, B, S) if the directions are added, or batch-major; NULL: not
+                                wanted. Padding is not written */
+  void *hn, *cn;             /* forward: states after each sequence's last step in the direction of the recurrence, as h0
+                                and c0, which they may be; NULL: not wanted */
+  void *workspace;           /* training: workspace_bytes, filled by forward, read by backward, any alignment */
+  size_t workspace_bytes;
+  const void *dy;            /* backward: gradient by y; NULL: zero. Padding is not read */
+  const uint8_t *dy_steps;   /* backward: T flags; where one is 0, dy of that step is zero and is not read; NULL: all 1 */
+  const void *dhn, *dcn;     /* backward: gradients by hn and cn; NULL: zero */
+  void *dx, *dh0, *dc0;      /* backward: gradients; NULL: not wanted. Padding of dx is zero (accumulating: as it was) */
+  void *dparameters;         /* backward: gradients of all parameters, in their order; NULL: not wanted */
+  int32_t accumulate;        /* 1: gradients are added to what their tensors hold; 0: they overwrite it */
+  int32_t reserved;
+  void *scratch;             /* NULL: from the engine's per-thread buffers */
+  size_t scratch_bytes;      /* at least scratch_bytes of apus_rnn_plan_get_info with the same context */
+} apus_rnn_args;
+
+/* struct_size, all pointers NULL, numbers 0. INVALID_ARGUMENT: NULL. */
+apus_status apus_rnn_args_init(apus_rnn_args *args);
+
+/* Runs the layers forward: from parameters (or packed), x, lengths, h0 and c0 to y, hn, cn and, in training, the workspace.
+ * A plan with steps = 1 is a single step for streaming and decoding; hn = h0 (and cn = c0) then updates the state in place.
+ * Allocates nothing (but each thread's buffer at its first use, where scratch is NULL). context says back end and threads;
+ * the instruction set is the plan's. Results have the same bits for any number of threads, any back end and any alignment;
+ * a sequence the same bits whatever batch is around it, and in windows, state carried over, the same as in one piece.
+ * What is written may overlap nothing that is read, but for hn and cn. Padding of x may hold anything, NaN too.
+ * INVALID_ARGUMENT: NULL where data are needed, a length outside of 0..T, c0, cn, dc0 or dcn with another cell than LSTM,
+ * a workspace or scratch that is too small. MISMATCH: weights packed for another plan. Nothing is written then. */
+apus_status apus_rnn_forward(const apus_context *context, const apus_rnn_plan *plan, const apus_rnn_args *args);
+
+/* Runs the layers backward through time: from dy, dhn and dcn to dx, dh0, dc0 and dparameters, with the x, lengths and
+ * parameters (or packed) of the forward run and the workspace that it filled, which stays as it is. Truncated
+ * backpropagation cuts a sequence into windows and carries hn and cn over; backpropagation through all windows gives a
+ * window's dh0 and dc0 to the one before as dhn and dcn. dx and the state gradients of a sequence have the same bits
+ * whatever batch is around it; gradients of parameters are sums over steps and batch, and have the same bits for any number
+ * of threads. With biases = 2 both have the same gradient, except for gate n of GRU.
+ * As apus_rnn_forward; UNSUPPORTED: a plan for inference; MISMATCH: a workspace that no forward run of such a plan filled. */
+apus_status apus_rnn_backward(const apus_context *context, const apus_rnn_plan *plan, const apus_rnn_args *args);
+
 #ifdef __cplusplus
 }
 #endif

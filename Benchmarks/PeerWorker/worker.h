@@ -34,6 +34,7 @@ typedef struct {
 const char *gemm_setup(const request *r, const apus_context *context, workload *w);
 const char *conv_setup(const request *r, const apus_context *context, workload *w);
 const char *pool_setup(const request *r, const apus_context *context, workload *w);
+const char *rnn_setup(const request *r, const apus_context *context, workload *w);
 
 // Page-aligned zeroed floats; every worker of the driver fills inputs by the same formula from (index, seed).
 float *floats(size_t count);

@@ -20,6 +20,10 @@
   public var winograd32: WinogradKernels
   /// Winograd's transforms in float64.
   public var winograd64: WinogradKernels
+  /// Recurrent layers in float32.
+  public var recurrent32: RecurrentKernels
+  /// Recurrent layers in float64.
+  public var recurrent64: RecurrentKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
   /// The yardstick in float32.
@@ -31,7 +35,8 @@
   @inlinable public init(
     gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
     planes32: PlaneKernels, planes64: PlaneKernels, pooling32: PoolingKernels, pooling64: PoolingKernels,
-    winograd32: WinogradKernels, winograd64: WinogradKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
+    winograd32: WinogradKernels, winograd64: WinogradKernels, recurrent32: RecurrentKernels,
+    recurrent64: RecurrentKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
     limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
@@ -44,6 +49,8 @@
     self.pooling64 = pooling64
     self.winograd32 = winograd32
     self.winograd64 = winograd64
+    self.recurrent32 = recurrent32
+    self.recurrent64 = recurrent64
     self.vectorMath = vectorMath
     self.limits32 = limits32
     self.limits64 = limits64

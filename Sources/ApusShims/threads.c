@@ -80,3 +80,5 @@ void apus_leave_cpu(int cpu) {
   if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
   sched_setaffinity(0, sizeof allowed, &allowed);
 }
+
+void apus_yield(void) { sched_yield(); }

@@ -106,8 +106,9 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
   _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
 ) {
   let p = b + step &* t.bStep
-  // Tiles of one vector whose A lies as it is are small problems, for which a load a step is much.
-  if NV > 1 || A.stepsTogether == 1 {
+  // Tiles of one vector whose A lies as it is are small problems, for which a load a step is much; wider ones than two
+  // read B as a stream that the hardware foresees.
+  if NV == 2 || NV == 1 && A.stepsTogether == 1 {
     for j in 0..<NV where j &* MemoryLayout<V>.size % 64 == 0 {
       apus_prefetch_second_level(p + (t.bPrefetch &+ j &* V.lanes))
     }

@@ -104,6 +104,9 @@ APUS_THREADS_INLINE void apus_call_closure(apus_closure body, ptrdiff_t lower, p
   ((apus_range_function)body.function)(lower, upper, body.context);
 }
 
+// Lets another thread have the CPU, if one waits for it.
+void apus_yield(void);
+
 // The CPU that the calling thread runs on, or -1.
 int apus_current_cpu(void);
 
