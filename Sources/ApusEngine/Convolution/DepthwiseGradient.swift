@@ -49,9 +49,10 @@ final class DepthwiseGradient: WeightGradientMethod {
     linesPerCopy = copies ? split.lines : sides.output.height
     pixelsPerCopy = copies ? split.pixels : sides.output.width
     let lines = sides.batch * sides.output.depth * sides.output.height
-    let linesPerChain = max(1, Self.chainSteps / sides.output.width)
+    // Whole blocks of the kernel, which are seven lines, or two.
+    let linesPerChain = max(1, Self.chainSteps / sides.output.width).roundedUp(to: 14)
     bands = BalancedSplit(
-      lines, atMost: max(1, linesPerChain, lines.dividedRoundingUp(by: Self.mostBands)))
+      lines, atMost: max(linesPerChain, lines.dividedRoundingUp(by: Self.mostBands)))
   }
 
   var details: String {

@@ -60,20 +60,17 @@ private func addSpread<let MC: Int, V: KernelVector, B: ColumnBounds>(
   let factor = V.load(oneWeight)
   let first = V.load(twoWeights)
   let second = V.load(twoWeights + V.lanes)
-  var x = InlineArray<MC, V>(repeating: V.zero)
-  var last = V.zero
-  for j in 0...MC {
-    let v = V.load(
-      B.pointer(p + j &* columns.pitch, j, MC + 1, columns.first &+ j, columns.width, columns.zeros))
-    if j < MC { x[min(j, MC - 1)] = v } else { last = v }
-  }
   let aligned = p + single &* columns.pitch
   for j in 0..<MC {
-    let at = columns.first &+ single &+ j
-    let v = V.load(B.pointer(aligned + j &* columns.pitch, j, MC, at, columns.width, columns.zeros))
+    let at = columns.first &+ j
+    let x = V.load(B.pointer(p + j &* columns.pitch, j, MC + 1, at, columns.width, columns.zeros))
+    let next = V.load(
+      B.pointer(p + (j &+ 1) &* columns.pitch, j + 1, MC + 1, at &+ 1, columns.width, columns.zeros))
+    let v = V.load(
+      B.pointer(aligned + j &* columns.pitch, j, MC, at &+ single, columns.width, columns.zeros))
     one[j] = V.multiplyAdd(one[j], v, factor)
-    two[j] = V.multiplyAdd(two[j], x[j], first)
-    two[j] = V.multiplyAdd(two[j], j < MC - 1 ? x[min(j + 1, MC - 1)] : last, second)
+    two[j] = V.multiplyAdd(two[j], x, first)
+    two[j] = V.multiplyAdd(two[j], next, second)
   }
 }
 
