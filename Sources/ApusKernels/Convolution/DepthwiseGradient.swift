@@ -203,7 +203,7 @@ private func addProducts<
     let columns: DepthwiseColumns<V.Scalar> = (
       shape.pointee.column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros
     )
-    let lines: BlockLines = (shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch)
+    let lines: BlockLines = (shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.isLarge)
     let at = columns.first &+ position
     var channel = channels.lowerBound
     while channel < channels.upperBound {
@@ -228,8 +228,8 @@ private func addProducts<
     }
   }
 
-  /// From one position of dy to the next, and from one line to the next.
-  private typealias BlockLines = (pixel: Int, line: Int)
+  /// From one position of dy to the next, from one line to the next, and whether the next block is fetched ahead.
+  private typealias BlockLines = (pixel: Int, line: Int, fetchesAhead: Bool)
 
   /// The products of row R of a block's source with the lines R - 2 to R, the last of which it loads.
   @inline(__always)
@@ -239,11 +239,18 @@ private func addProducts<
     _: V.Type, _: Count<R>.Type
   ) {
     if R < 7 {
-      for j in 0..<7 { gradients[R % 3][j] = V.load(dy + (R &* lines.line &+ j &* lines.pixel)) }
+      let q = dy + apus_pin_integer(R &* lines.line)
+      for j in 0..<7 { gradients[R % 3][j] = V.load(q + j &* lines.pixel) }
+      if lines.fetchesAhead {
+        for j in 7..<14 { apus_prefetch_second_level(q + j &* lines.pixel) }
+      }
     }
     if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
     let p = rows.p + apus_pin_integer(R &* rows.pitch)
     let first = apus_pin_integer(rows.column)
+    if lines.fetchesAhead {
+      for i in 9..<16 { apus_prefetch_second_level(p + i &* columns.pitch) }
+    }
     for i in 0..<9 {
       let x = V.load(EdgeColumns.pointer(p + i &* columns.pitch, i, 9, first &+ i, columns.width, columns.zeros))
       for t in 0..<3 where i - t >= 0 && i - t < 7 {

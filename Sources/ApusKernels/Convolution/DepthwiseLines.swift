@@ -49,6 +49,7 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
   let high = shape.pointee.sourceHeight &- row
   let pixel = shape.pointee.resultPixelPitch
   let accumulate = shape.pointee.accumulate
+  let streams = streamsSums(result, shape.pointee.isLarge && !accumulate, pixel, V.self)
   let whole = shape.pointee.channels &- V.lanes
   var channel = 0
   var vectorWeights = weights
@@ -80,8 +81,8 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       depthTap &+= 1
     }
     let q = result + channel
-    storeSums(upper, q, pixel, accumulate, V.self)
-    storeSums(lower, q + shape.pointee.resultRowPitch, pixel, accumulate, V.self)
+    storeSums(upper, q, pixel, accumulate, streams, V.self)
+    storeSums(lower, q + shape.pointee.resultRowPitch, pixel, accumulate, streams, V.self)
     channel &+= V.lanes
     vectorWeights += shape.pointee.weightPitch
   }
@@ -102,8 +103,10 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
     let depthTap = shape.pointee.firstDepthTap
     let slice = shape.pointee.slice &+ depthTap &* shape.pointee.depthStep
     let target: BlockTarget = (
-      shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.accumulate
+      shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.accumulate,
+      streamsSums(result, shape.pointee.isLarge && !shape.pointee.accumulate, shape.pointee.resultPixelPitch, V.self)
     )
+    let next = shape.pointee.isLarge ? 7 &* columns.pitch : 0
     let whole = shape.pointee.channels &- V.lanes
     var channel = 0
     var w = weights + depthTap &* 9 &* V.lanes
@@ -111,7 +114,9 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
     while channel <= whole {
       var factors = InlineArray<9, V>(repeating: V.zero)
       for t in 0..<9 { factors[t] = V.load(w + t &* V.lanes) }
-      let rows: BlockRows<V.Scalar> = (first + channel, shape.pointee.rowPitch, row, shape.pointee.sourceHeight)
+      let rows: BlockRows<V.Scalar> = (
+        first + channel, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, next
+      )
       let q = result + channel
       var sums = InlineArray<3, InlineArray<7, V>>(repeating: InlineArray<7, V>(repeating: V.zero))
       // Row by row as instances of their own: a loop over them leaves the sums in memory.
@@ -129,10 +134,10 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
     }
   }
 
-  /// First element, row pitch, row, rows of the source.
-  private typealias BlockRows<S> = (p: UnsafePointer<S>, pitch: Int, row: Int, height: Int)
-  /// Pixel and row pitch of the result, and whether it is added to.
-  private typealias BlockTarget = (pixel: Int, line: Int, accumulate: Bool)
+  /// First element, row pitch, row, rows of the source, elements to the next block, which is fetched ahead, or 0.
+  private typealias BlockRows<S> = (p: UnsafePointer<S>, pitch: Int, row: Int, height: Int, next: Int)
+  /// Pixel and row pitch of the result, and whether it is added to, or goes past the caches.
+  private typealias BlockTarget = (pixel: Int, line: Int, accumulate: Bool, streams: Bool)
 
   /// Row R of a block's source, into the lines R - 2 to R, the first of which it completes.
   @inline(__always)
@@ -144,6 +149,9 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
     if rows.row &+ R >= 0 && rows.row &+ R < rows.height {
       let from = rows.p + apus_pin_integer(R &* rows.pitch)
       let column = apus_pin_integer(columns.first)
+      if rows.next != 0 {
+        for i in 2..<9 { apus_prefetch_second_level(from + (rows.next &+ i &* columns.pitch)) }
+      }
       for i in 0..<9 {
         let x = V.load(B.pointer(from + i &* columns.pitch, i, 9, column &+ i, columns.width, columns.zeros))
         for t in 0..<3 where i - t >= 0 && i - t < 7 {
@@ -155,7 +163,9 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       }
     }
     if R >= 2 {
-      storeSums(sums[(R + 1) % 3], result + (R - 2) &* target.line, target.pixel, target.accumulate, V.self)
+      storeSums(
+        sums[(R + 1) % 3], result + (R - 2) &* target.line, target.pixel, target.accumulate,
+        target.streams, V.self)
       sums[(R + 1) % 3] = InlineArray<7, V>(repeating: V.zero)
     }
   }
@@ -209,7 +219,7 @@ func depthwiseTile<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       }
       depthTap &+= 1
     }
-    storeSums(sums, result + channel, shape.pointee.resultPixelPitch, shape.pointee.accumulate, V.self)
+    storeSums(sums, result + channel, shape.pointee.resultPixelPitch, shape.pointee.accumulate, false, V.self)
     channel &+= V.lanes
     vectorWeights += shape.pointee.weightPitch
   }
@@ -236,13 +246,24 @@ private func addTaps<let MC: Int, let STRIDE: Int, let TAPS: Int, V: KernelVecto
 
 @inline(__always)
 func storeSums<let MC: Int, V: KernelVector>(
-  _ sums: InlineArray<MC, V>, _ result: UnsafeMutablePointer<V.Scalar>, _ pixel: Int, _ accumulate: Bool, _: V.Type
+  _ sums: InlineArray<MC, V>, _ result: UnsafeMutablePointer<V.Scalar>, _ pixel: Int, _ accumulate: Bool,
+  _ streams: Bool, _: V.Type
 ) {
-  if accumulate {
+  if streams {
+    for j in 0..<MC { sums[j].stream(result + j &* pixel) }
+  } else if accumulate {
     for j in 0..<MC { (V.load(result + j &* pixel) + sums[j]).store(result + j &* pixel) }
   } else {
     for j in 0..<MC { sums[j].store(result + j &* pixel) }
   }
+}
+
+/// Whether whole vectors of a result may go past the caches: all of them are aligned.
+@inline(__always)
+func streamsSums<V: KernelVector>(
+  _ result: UnsafeMutablePointer<V.Scalar>, _ wanted: Bool, _ pixel: Int, _: V.Type
+) -> Bool {
+  wanted && pixel % V.lanes == 0 && Int(bitPattern: result) % MemoryLayout<V>.size == 0
 }
 
 /// A tile of one line x MC positions over any taps and strides: every product loads its source. `channels` from
@@ -393,6 +414,7 @@ func depthwiseLines<V: KernelVector>(
     }
     line &+= lines
   }
+  if s.isLarge { apus_stream_fence() }
 }
 
 /// `count` positions of two lines over whole vectors of channels.

@@ -15,6 +15,9 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
   let single = shape.pointee.singleColumn
   let position = shape.pointee.resultColumnPitch
   let accumulate = shape.pointee.accumulate
+  let isAligned =
+    shape.pointee.oneRow % V.lanes == 0 && shape.pointee.twoRow % V.lanes == 0 && position % (2 &* V.lanes) == 0
+  let streams = streamsSums(result, shape.pointee.isLarge && isAligned && !accumulate, position, V.self)
   let singleRow = row &+ shape.pointee.singleRow
   var channel = 0
   var w = weights
@@ -28,8 +31,8 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
         columns, p + shape.pointee.singleRow &* rowPitch, single, w + shape.pointee.oneOne, w + shape.pointee.oneTwo,
         &one, &two, V.self, B.self)
     }
-    storeSums(one, q + (shape.pointee.oneRow &+ shape.pointee.oneColumn), position, accumulate, V.self)
-    storeSums(two, q + (shape.pointee.oneRow &+ shape.pointee.twoColumn), position, accumulate, V.self)
+    storeSums(one, q + (shape.pointee.oneRow &+ shape.pointee.oneColumn), position, accumulate, streams, V.self)
+    storeSums(two, q + (shape.pointee.oneRow &+ shape.pointee.twoColumn), position, accumulate, streams, V.self)
     one = InlineArray<MC, V>(repeating: V.zero)
     two = InlineArray<MC, V>(repeating: V.zero)
     if row >= 0 && row < height {
@@ -42,8 +45,8 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
         w + (shape.pointee.twoTwo &+ 2 &* V.lanes),
         &one, &two, V.self, B.self)
     }
-    storeSums(one, q + (shape.pointee.twoRow &+ shape.pointee.oneColumn), position, accumulate, V.self)
-    storeSums(two, q + (shape.pointee.twoRow &+ shape.pointee.twoColumn), position, accumulate, V.self)
+    storeSums(one, q + (shape.pointee.twoRow &+ shape.pointee.oneColumn), position, accumulate, streams, V.self)
+    storeSums(two, q + (shape.pointee.twoRow &+ shape.pointee.twoColumn), position, accumulate, streams, V.self)
     channel &+= V.lanes
     w += shape.pointee.weightPitch
   }
@@ -99,4 +102,5 @@ func depthwiseSpread<V: KernelVector>(
       position &+= count
     }
   }
+  if s.isLarge { apus_stream_fence() }
 }
