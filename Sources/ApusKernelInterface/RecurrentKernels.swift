@@ -113,7 +113,7 @@
 /// Recurrent layers' kernels for one data type, filled in by each instruction set.
 @frozen public struct RecurrentKernels: Sendable {
   /// (pointer to a `RecurrentPhase`, first item, end of the items, buffer): items are unit blocks x row tiles, row tiles
-  /// running faster. The buffer has room for one tile, `bufferElements`.
+  /// running faster. The buffer has room for `bufferElements`.
   public typealias Phase = @convention(c) (UnsafeRawPointer, Int, Int, UnsafeMutableRawPointer) -> Void
   /// (a, its row stride, b, its row stride, rows, columns, result, accumulate): result[j] = sum over rows of a * b, in the
   /// order of the rows.
@@ -122,7 +122,7 @@
 
   /// Rows that a tile of a whole panel takes.
   public var fewRows: Int
-  /// Elements of a tile's buffer.
+  /// Elements of the buffer in which sums wait for their finish.
   public var bufferElements: Int
   /// Some items of a phase.
   public var phase: Phase

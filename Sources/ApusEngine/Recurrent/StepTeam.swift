@@ -12,7 +12,7 @@ struct StepTeam {
 
   /// Words lie 128 bytes apart, since x86 fetches lines in pairs.
   static let spacing = 128
-  static func wordBytes(_ slices: Int) -> Int { (slices + 2) * spacing }
+  static func wordBytes(_ slices: Int) -> Int { (2 * slices + 2) * spacing }
 
   private func word(_ index: Int) -> UnsafeMutablePointer<UInt64> {
     (words + index * StepTeam.spacing).assumingMemoryBound(to: UInt64.self)
@@ -23,6 +23,10 @@ struct StepTeam {
   private var here: UnsafeMutablePointer<UInt64> { word(1) }
   /// Phases of a slice that somebody has begun.
   private func claimed(_ slice: Int) -> UnsafeMutablePointer<UInt64> { word(2 + slice) }
+  /// One more than the CPU on which a participant was seen last.
+  private func seen(_ participant: Int) -> UnsafeMutablePointer<UInt64> { word(2 + slices + participant) }
+
+  private func mark(_ cpu: Int32) -> UInt64 { UInt64(bitPattern: Int64(cpu) + 1) }
 
   /// Calls `body(phase, slice, participant)` once for every phase and slice; a participant is one of 0..<slices and one
   /// thread's alone at any time. Allocates nothing once the context's team is warm.
@@ -43,6 +47,7 @@ struct StepTeam {
     _ = apus_add(here, 1)
     var phase = Int(apus_load(done)) / slices
     while phase < phases {
+      apus_store_relaxed(seen(index), mark(apus_current_cpu()))
       takeSlice(index, phase, index, body)
       // Looking at others' words costs them a cache miss each; nobody needs it while all are here.
       if apus_load_relaxed(here) < UInt64(slices) { takeOver(index, phase, body) }
@@ -53,12 +58,23 @@ struct StepTeam {
         spins += 1
         if spins % 256 == 0 {
           takeOver(index, phase, body)
-          // Somebody has lost the CPU in the middle of a slice, perhaps to this thread.
-          if spins >= 16384 { apus_yield() }
+          if spins >= 1024 { makeRoom(index) }
         }
       }
       phase += 1
     }
+  }
+
+  /// Somebody is long in the middle of a slice, perhaps because the system has put two participants on one CPU, where it
+  /// may leave them for tens of milliseconds: this one goes elsewhere or, if it cannot, lets the other run.
+  private func makeRoom(_ index: Int) {
+    let cpu = apus_current_cpu()
+    apus_store_relaxed(seen(index), mark(cpu))
+    for other in 0..<slices where other != index && apus_load_relaxed(seen(other)) == mark(cpu) {
+      apus_leave_cpu(cpu)
+      return
+    }
+    apus_yield()
   }
 
   private func takeOver(_ index: Int, _ phase: Int, _ body: (Int, Int, Int) -> Void) {

@@ -17,6 +17,11 @@ package final class Team: @unchecked Sendable {
   private let linger: UnsafeMutablePointer<UInt64>
   /// The CPU that the caller runs on.
   private let callerCPU: UnsafeMutablePointer<UInt64>
+  /// The epoch of the region that a member joined last.
+  private let joined: UnsafeMutablePointer<UInt64>
+  /// The owner's: regions in a row that nobody joined, and since when.
+  private let misses: UnsafeMutablePointer<UInt64>
+  private let missedSince: UnsafeMutablePointer<UInt64>
   private let census: UnsafeMutablePointer<UInt64>
   private let owner: UnsafeMutablePointer<UInt64>
   private let crowd: Crowd
@@ -24,6 +29,8 @@ package final class Team: @unchecked Sendable {
   /// How long the caller spins for the last member before it sleeps: longer than any well-balanced region's end, short
   /// against a time slice, which is what a preempted member costs.
   private static let patience: UInt64 = 100_000
+  /// For how long nobody comes before the caller makes room: longer than a launch takes.
+  private static let longMiss: UInt64 = 500_000
   /// How long a parked member stays before it returns to Dispatch, in nanoseconds. Longer than the gap between the calls
   /// of an interactive host, because a launch costs more than a wake; parked it burns nothing.
   private static let parkTime: UInt64 = 200_000_000
@@ -36,8 +43,8 @@ package final class Team: @unchecked Sendable {
     self.cpus = min(cpus, Gate.maximumMembers)
     self.crowd = crowd
     // Never freed: members may outlive any owner. Subjects lie 128 bytes apart, since x86 fetches lines in pairs.
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: 5 * 128, alignment: 128)
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: 5 * 128)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: 6 * 128, alignment: 128)
+    memory.initializeMemory(as: UInt8.self, repeating: 0, count: 6 * 128)
     func word(_ line: Int) -> UnsafeMutablePointer<UInt64> {
       (memory + 128 * line).bindMemory(to: UInt64.self, capacity: 1)
     }
@@ -48,6 +55,9 @@ package final class Team: @unchecked Sendable {
     callerCPU = linger + 1
     census = word(3)
     owner = word(4)
+    joined = word(5)
+    misses = owner + 1
+    missedSince = owner + 2
   }
 
   /// Members that Dispatch has not got back: for tests.
@@ -75,8 +85,26 @@ package final class Team: @unchecked Sendable {
 
     let closed = Gate(word: apus_and(gate, ~Gate.open))
     if closed.members > 0 { waitForMembers(forks) }
+    if apus_load_relaxed(joined) == UInt64(closed.epoch) {
+      misses.pointee = 0
+    } else {
+      makeRoomForMember()
+    }
     apus_store_release(owner, 0)
     return true
+  }
+
+  /// Nobody came. A member that was called may be waiting for the caller's own CPU, where the system's load balancing may
+  /// leave it for long, or for good below a caller of real-time priority. Where that seems so, the caller goes elsewhere.
+  @inline(never)
+  private func makeRoomForMember() {
+    let now = apus_now()
+    if misses.pointee == 0 { missedSince.pointee = now }
+    misses.pointee += 1
+    if misses.pointee >= 2, now - missedSince.pointee > Team.longMiss {
+      apus_leave_cpu(apus_current_cpu())
+      misses.pointee = 0
+    }
   }
 
   /// Wakes parked members and launches new ones where fewer than `limit` are awake. The gate was opened before: with the
@@ -179,6 +207,7 @@ extension Team {
       if !other.isOpen || other.epoch != now.epoch { return false }
       now = other
     }
+    apus_store_relaxed(joined, UInt64(now.epoch))
     // The system may have put a woken or new member on the caller's CPU, where the two would take turns until its load
     // balancing notices: tens of milliseconds as measured.
     let cpu = Int32(truncatingIfNeeded: apus_load_relaxed(callerCPU))

@@ -1,7 +1,7 @@
 import ApusKernelInterface
 
 /// Items first ..< last of a phase: each the product of a row tile with a panel, and the finish of its sums while they
-/// lie in the first-level cache.
+/// lie in a near cache.
 @inline(never)
 func recurrentPhase<V: KernelVector, H: KernelVector>(
   _ p: UnsafePointer<RecurrentPhase>, _ first: Int, _ last: Int, _ buffer: UnsafeMutablePointer<V.Scalar>, _: V.Type,
@@ -10,34 +10,62 @@ func recurrentPhase<V: KernelVector, H: KernelVector>(
   let vectors = p.pointee.gates &* p.pointee.blockVectors
   let width = vectors &* V.lanes
   let tiles = p.pointee.rows
+  let k = p.pointee.k
   var shape = GemmTileShape(
-    aRowStride: p.pointee.aRowStride, aStepStride: 1, bStepStride: width, cRowStride: width, k: p.pointee.k, rows: 0,
-    columns: 0, bIsPadded: true, accumulate: false)
+    aRowStride: p.pointee.aRowStride, aStepStride: 1, bStepStride: width, cRowStride: width, k: 0, rows: 0, columns: 0,
+    bIsPadded: true, accumulate: false)
+  // A stretch of a panel that stays in the second level while all row tiles pass. Cutting a chain changes no bits.
+  let stretch = PhaseLoop.stretchBytes / (width &* MemoryLayout<V.Scalar>.size)
+  let together = k > stretch ? PhaseLoop.tilesTogether : 1
   let firstBlock = first / tiles.count
   let lastBlock = (last &- 1) / tiles.count
-  var block = firstBlock
-  var tile = first &- block &* tiles.count
-  for _ in first..<last {
-    let row = tiles.start(tile)
-    shape.rows = tiles.length(tile)
-    // The last rows that meet a panel call the next one into the second level; after the last panel, the one with which
-    // the next step begins.
-    let next = block == lastBlock ? firstBlock : block &+ 1
-    shape.bPrefetch = tile &+ 1 == tiles.count ? (next &- block) &* p.pointee.panelStride : 0
-    if p.pointee.k > 0 {
-      let a = p.pointee.a.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + row &* p.pointee.aRowStride
-      let panel =
-        p.pointee.panels.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + block &* p.pointee.panelStride
-      panelProduct(&shape, a, panel, vectors: vectors, buffer, V.self, H.self)
-    } else {
-      for i in 0..<shape.rows &* vectors { V.zero.store(buffer + i &* V.lanes) }
+  var item = first
+  while item < last {
+    let block = item / tiles.count
+    let tile = item &- block &* tiles.count
+    let count = min(together, tiles.count &- tile, last &- item)
+    let panel = block &* p.pointee.panelStride
+    var step = 0
+    while step < k {
+      shape.k = min(stretch, k &- step)
+      shape.continues = step > 0
+      // The last rows that meet a stretch call the next one into the second level; after the last panel, the one with
+      // which the next step begins.
+      let isLastRows = tile &+ count == tiles.count
+      var next = step &+ shape.k
+      if next == k { next = 0 }
+      let nextBlock = next > 0 || !isLastRows ? block : block == lastBlock ? firstBlock : block &+ 1
+      let distance = nextBlock &* p.pointee.panelStride &- panel &+ (next &- step) &* width
+      for i in 0..<count {
+        let row = tiles.start(tile &+ i)
+        shape.rows = tiles.length(tile &+ i)
+        shape.bPrefetch = i &+ 1 == count && (next > 0 || isLastRows) ? distance : 0
+        let a = p.pointee.a.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + row &* p.pointee.aRowStride
+        let b = p.pointee.panels.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + panel
+        panelProduct(
+          &shape, a + step, b + step &* width, vectors: vectors, buffer + i &* TileShape.rows &* width, V.self, H.self)
+      }
+      step &+= shape.k
     }
-    finishProduct(p, UnsafePointer(buffer), width, block: block, rows: row..<(row &+ shape.rows), V.self)
-    tile &+= 1
-    if tile == tiles.count {
-      tile = 0
-      block &+= 1
+    for i in 0..<count {
+      let rows = tiles.start(tile &+ i)..<tiles.start(tile &+ i &+ 1)
+      let sums = buffer + i &* TileShape.rows &* width
+      if k == 0 { for j in 0..<rows.count &* vectors { V.zero.store(sums + j &* V.lanes) } }
+      finishProduct(p, UnsafePointer(sums), width, block: block, rows: rows, V.self)
     }
+    item &+= count
+  }
+}
+
+/// Sizes of the loop over items.
+enum PhaseLoop {
+  /// A quarter of a second-level cache of 1 MB: beside it lie the rows of A, the sums and the stretch to come.
+  @inline(__always) static var stretchBytes: Int { 1 << 18 }
+  /// Row tiles whose sums wait for the next stretch.
+  @inline(__always) static var tilesTogether: Int { 6 }
+  /// Elements of the buffer for their sums.
+  @inline(__always) static func bufferElements(lanes: Int) -> Int {
+    tilesTogether &* TileShape.rows &* WideTile.panelVectors &* lanes
   }
 }
 

@@ -2,7 +2,7 @@ import ApusKernelInterface
 
 func makeRecurrentKernelsF32() -> RecurrentKernels {
   RecurrentKernels(
-    fewRows: WideTile.rows, bufferElements: TileShape.rows * WideTile.panelVectors * VectorF32.lanes,
+    fewRows: WideTile.rows, bufferElements: PhaseLoop.bufferElements(lanes: VectorF32.lanes),
     phase: {
       recurrentPhase(
         $0.assumingMemoryBound(to: RecurrentPhase.self), $1, $2, $3.assumingMemoryBound(to: Float.self), VectorF32.self,
@@ -12,7 +12,7 @@ func makeRecurrentKernelsF32() -> RecurrentKernels {
 
 func makeRecurrentKernelsF64() -> RecurrentKernels {
   RecurrentKernels(
-    fewRows: WideTile.rows, bufferElements: TileShape.rows * WideTile.panelVectors * VectorF64.lanes,
+    fewRows: WideTile.rows, bufferElements: PhaseLoop.bufferElements(lanes: VectorF64.lanes),
     phase: {
       recurrentPhase(
         $0.assumingMemoryBound(to: RecurrentPhase.self), $1, $2, $3.assumingMemoryBound(to: Double.self),
