@@ -77,8 +77,10 @@
   /// r * h, or the output of a cell that is projected; backward, dh of a projected state.
   public var product: UnsafeMutableRawPointer?
   public var productRowStride = 0
-  /// Recurrent bias of gate n where the reset comes after.
+  /// Added to the input products, gate by gate.
   public var bias: UnsafeRawPointer?
+  /// Recurrent bias of gate n where the reset comes after.
+  public var gateBias: UnsafeRawPointer?
   /// Three rows of `units`: i, f, o.
   public var peepholes: UnsafeRawPointer?
   /// c stays within -clip...clip; 0: anywhere.

@@ -171,7 +171,7 @@ struct RecurrentForwardRun {
         try runProduct(
           count == chunk ? products.whole : products.rest ?? products.whole, context,
           a: input + time * batch * inputStride * size, b: own.input,
-          c: states.keepsGates ? gates + time * steps.gateStep : gates, bias: own.bias,
+          c: states.keepsGates ? gates + time * steps.gateStep : gates,
           scratch: scratch + areas.product)
       }
       try runSteps(steps, first, count, phases, states, y)
@@ -249,7 +249,8 @@ struct RecurrentForwardRun {
       steps.phases[i].cRowStride = plan.pitch.c
       steps.phases[i].yRowStride = rows.rowStride
       steps.phases[i].productRowStride = plan.pitch.product
-      steps.phases[i].bias = d.cell == .gru && d.biases > 1 ? own.gateBias : nil
+      steps.phases[i].bias = d.biases > 0 ? own.bias : nil
+      steps.phases[i].gateBias = d.cell == .gru && d.biases > 1 ? own.gateBias : nil
       steps.phases[i].peepholes = d.hasPeepholes ? own.peepholes : nil
       steps.phases[i].clip = d.cellClip
     }

@@ -187,14 +187,13 @@ struct RecurrentWorkspaceHeader: Equatable {
 /// Runs a large product with scratch of the run's.
 func runProduct(
   _ plan: GemmPlan, _ context: ExecutionContext, a: UnsafeRawPointer, b: UnsafeRawPointer,
-  c: UnsafeMutableRawPointer, adds: Bool = false, bias: UnsafeRawPointer? = nil, scratch: UnsafeMutableRawPointer
+  c: UnsafeMutableRawPointer, adds: Bool = false, scratch: UnsafeMutableRawPointer
 ) throws(ApusError) {
   var arguments = GemmArguments()
   arguments.a = a
   arguments.b = b
   arguments.c = c
   arguments.beta = adds ? 1 : 0
-  arguments.bias = bias
   arguments.scratch = scratch
   arguments.scratchBytes = plan.scratchBytes(context: context)
   try plan.run(context: context, arguments, threads: plan.usefulThreads(context))

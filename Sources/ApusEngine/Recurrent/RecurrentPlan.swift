@@ -1,6 +1,6 @@
 import ApusKernelInterface
 
-/// The input products of a layer forward: all rows of a chunk of steps times the input's weights, plus the biases.
+/// The input products of a layer forward: all rows of a chunk of steps times the input's weights.
 struct RecurrentInputProducts {
   /// A whole chunk.
   let whole: GemmPlan
@@ -215,7 +215,6 @@ private struct RecurrentProductBuilder {
       product.ldc = pitch.gates
       product.packedB = true
       product.isRowInvariant = true
-      product.bias = d.biases > 0 ? .byColumn : .none
       return try GemmPlan(product, context: context)
     }
     let rest = d.steps % chunk

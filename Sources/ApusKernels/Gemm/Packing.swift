@@ -12,15 +12,12 @@ func packA<V: KernelVector>(
 ) {
   let source = source.assumingMemoryBound(to: V.Scalar.self)
   let packed = packed.assumingMemoryBound(to: V.Scalar.self)
+  if rowStride == 1 { return copySteps(source, tiles, k, stepStride, packed, V.self) }
   for i in 0..<tiles.count {
     let start = tiles.start(i)
-    let from = source + start &* rowStride
-    let to = packed + start &* k
-    if rowStride == 1 {
-      copySteps(from, tiles.length(i), k, stepStride, to, V.self)
-    } else {
-      transposeSteps(from, tiles.length(i), readable - start, k, rowStride, to, tiles.length(i), V.self)
-    }
+    transposeSteps(
+      source + start &* rowStride, tiles.length(i), readable - start, k, rowStride, packed + start &* k,
+      tiles.length(i), V.self)
   }
 }
 
@@ -35,21 +32,34 @@ func turnRows<V: KernelVector>(
     turned.assumingMemoryBound(to: V.Scalar.self), width, V.self)
 }
 
-/// Each step's `count` neighbours, step after step.
+/// Each step's neighbours, tile after tile. Four tiles at a time, so that a step is read in stretches that the prefetcher
+/// follows; a tile's last step is stored as it is, because the next tile's first one is already there.
 @inline(__always)
 private func copySteps<V: KernelVector>(
-  _ from: UnsafePointer<V.Scalar>, _ count: Int, _ k: Int, _ stepStride: Int, _ to: UnsafeMutablePointer<V.Scalar>,
-  _: V.Type
+  _ from: UnsafePointer<V.Scalar>, _ tiles: BalancedSplit, _ k: Int, _ stepStride: Int,
+  _ to: UnsafeMutablePointer<V.Scalar>, _: V.Type
 ) {
-  for step in 0..<k {
-    let p = from + step &* stepStride
-    let q = to + step &* count
-    var i = 0
-    while i + V.lanes <= count {
-      V.load(p + i).store(q + i)
-      i += V.lanes
+  var first = 0
+  while first < tiles.count {
+    let last = min(first &+ 4, tiles.count)
+    for step in 0..<k {
+      for tile in first..<last {
+        let start = tiles.start(tile)
+        let count = tiles.length(tile)
+        let p = from + (step &* stepStride &+ start)
+        let q = to + (start &* k &+ step &* count)
+        var i = 0
+        while i &+ V.lanes <= count {
+          V.load(p + i).store(q + i)
+          i &+= V.lanes
+        }
+        if i < count {
+          let rest = V.load(p + i, first: count &- i)
+          if step < k &- 1 { rest.store(q + i) } else { rest.store(q + i, first: count &- i) }
+        }
+      }
     }
-    if i < count { V.load(p + i, first: count - i).store(q + i) }
+    first = last
   }
 }
 

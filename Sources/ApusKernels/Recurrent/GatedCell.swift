@@ -18,11 +18,11 @@ func finishResetAfter<V: KernelVector>(
   let gates = p.pointee.gateValues
   let place = row &* p.pointee.gateRowStride &+ unit
   let spacing = p.pointee.gateStride
-  let r = sigmoid(loadUnits(gates, place, count, V.self) + gateSum(p, sums, 0, V.self))
-  let z = sigmoid(loadUnits(gates, place &+ spacing, count, V.self) + gateSum(p, sums, 1, V.self))
+  let r = sigmoid(gateInput(p, 0, row, unit, count, V.self) + gateSum(p, sums, 0, V.self))
+  let z = sigmoid(gateInput(p, 1, row, unit, count, V.self) + gateSum(p, sums, 1, V.self))
   var q = gateSum(p, sums, 2, V.self)
-  if let bias = p.pointee.bias { q += loadUnits(bias, unit, count, V.self) }
-  let n = tanh(V.multiplyAdd(loadUnits(gates, place &+ 2 &* spacing, count, V.self), r, q))
+  if let bias = p.pointee.gateBias { q += loadUnits(bias, unit, count, V.self) }
+  let n = tanh(V.multiplyAdd(gateInput(p, 2, row, unit, count, V.self), r, q))
   let h = mixed(z, n, loadUnits(p.pointee.hBefore, row &* p.pointee.hRowStride &+ unit, count, V.self))
   if p.pointee.keeps {
     storeUnits(gates, place, count, r)
@@ -44,8 +44,8 @@ func finishReset<V: KernelVector>(
   let gates = p.pointee.gateValues
   let place = row &* p.pointee.gateRowStride &+ unit
   let spacing = p.pointee.gateStride
-  let r = sigmoid(loadUnits(gates, place, count, V.self) + gateSum(p, sums, 0, V.self))
-  let z = sigmoid(loadUnits(gates, place &+ spacing, count, V.self) + gateSum(p, sums, 1, V.self))
+  let r = sigmoid(gateInput(p, 0, row, unit, count, V.self) + gateSum(p, sums, 0, V.self))
+  let z = sigmoid(gateInput(p, 1, row, unit, count, V.self) + gateSum(p, sums, 1, V.self))
   let h = loadUnits(p.pointee.hBefore, row &* p.pointee.hRowStride &+ unit, count, V.self)
   if p.pointee.keeps { storeUnits(gates, place, count, r) }
   storeUnits(gates, place &+ spacing, count, z)
@@ -63,7 +63,7 @@ func finishResetBefore<V: KernelVector>(
   let place = row &* p.pointee.gateRowStride &+ unit
   let spacing = p.pointee.gateStride
   let z = loadUnits(gates, place &+ spacing, count, V.self)
-  let n = tanh(loadUnits(gates, place &+ 2 &* spacing, count, V.self) + V.load(sums))
+  let n = tanh(gateInput(p, 2, row, unit, count, V.self) + V.load(sums))
   let h = mixed(z, n, loadUnits(p.pointee.hBefore, row &* p.pointee.hRowStride &+ unit, count, V.self))
   if p.pointee.keeps { storeUnits(gates, place &+ 2 &* spacing, count, n) }
   storeState(p, row, unit, count, h)

@@ -22,10 +22,10 @@ func finishLongShortTerm<V: KernelVector>(
   let place = row &* p.pointee.gateRowStride &+ unit
   let spacing = p.pointee.gateStride
   let units = p.pointee.units
-  var i = loadUnits(gates, place, count, V.self) + gateSum(p, sums, 0, V.self)
-  var f = loadUnits(gates, place &+ spacing, count, V.self) + gateSum(p, sums, 1, V.self)
-  let g = tanh(loadUnits(gates, place &+ 2 &* spacing, count, V.self) + gateSum(p, sums, 2, V.self))
-  var o = loadUnits(gates, place &+ 3 &* spacing, count, V.self) + gateSum(p, sums, 3, V.self)
+  var i = gateInput(p, 0, row, unit, count, V.self) + gateSum(p, sums, 0, V.self)
+  var f = gateInput(p, 1, row, unit, count, V.self) + gateSum(p, sums, 1, V.self)
+  let g = tanh(gateInput(p, 2, row, unit, count, V.self) + gateSum(p, sums, 2, V.self))
+  var o = gateInput(p, 3, row, unit, count, V.self) + gateSum(p, sums, 3, V.self)
   if let peepholes = p.pointee.peepholes {
     i = V.multiplyAdd(i, loadUnits(peepholes, unit, count, V.self), before)
     f = V.multiplyAdd(f, loadUnits(peepholes, units &+ unit, count, V.self), before)

@@ -119,6 +119,17 @@ func storeUnits<V: KernelVector>(_ p: UnsafeMutableRawPointer?, _ offset: Int, _
   if count == V.lanes { v.store(q) } else { v.store(q, first: count) }
 }
 
+/// The input product of gate `gate`, with its bias.
+@inline(__always)
+func gateInput<V: KernelVector>(
+  _ p: UnsafePointer<RecurrentPhase>, _ gate: Int, _ row: Int, _ unit: Int, _ count: Int, _: V.Type
+) -> V {
+  let column = gate &* p.pointee.gateStride &+ unit
+  var x = loadUnits(p.pointee.gateValues, row &* p.pointee.gateRowStride &+ column, count, V.self)
+  if let bias = p.pointee.bias { x += loadUnits(bias, column, count, V.self) }
+  return x
+}
+
 /// The sums of gate `gate` of a vector of units.
 @inline(__always)
 func gateSum<V: KernelVector>(

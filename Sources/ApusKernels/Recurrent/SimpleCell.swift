@@ -7,7 +7,7 @@ func finishSimple<V: KernelVector>(
   _ isActive: Bool, _: V.Type, _ activation: (V) -> V
 ) {
   if !isActive { return keepState(p, row, unit, count, V.self) }
-  let x = loadUnits(p.pointee.gateValues, row &* p.pointee.gateRowStride &+ unit, count, V.self)
+  let x = gateInput(p, 0, row, unit, count, V.self)
   storeState(p, row, unit, count, activation(x + V.load(sums)))
 }
 
