@@ -76,7 +76,9 @@ struct BrokenRecurrent: Sendable, CustomStringConvertible {
   /// Legal, however odd, and planned at once: nothing is counted layer by layer.
   @Test func extremesThatAreLegal() throws {
     let context = try ExecutionContext()
-    for (layers, steps, batch) in [(1 << 31 - 1, 1, 0), (1, 1 << 31 - 1, 0), (1, 1, 1 << 31 - 1), (3, 1 << 20, 1 << 10)] {
+    for (layers, steps, batch) in [
+      (1 << 31 - 1, 1, 0), (1, 1 << 31 - 1, 0), (1, 1, 1 << 31 - 1), (3, 1 << 20, 1 << 10),
+    ] {
       var d = RecurrentDescriptor(dataType: .float64, cell: .lstm, steps: steps, batch: batch, input: 2, hidden: 3)
       d.layers = layers
       for mode in RecurrentMode.allCases {
@@ -161,7 +163,9 @@ struct BrokenRecurrent: Sendable, CustomStringConvertible {
           $0.lengths = UnsafePointer(bench.lengths.base.assumingMemoryBound(to: Int64.self))
         }
       }
-      expect(bench, "packed does not hold", .mismatch, backward: backward) { $0.packed = UnsafeRawPointer(bench.memory.base) }
+      expect(bench, "packed does not hold", .mismatch, backward: backward) {
+        $0.packed = UnsafeRawPointer(bench.memory.base)
+      }
     }
     expect(bench, "scratch_bytes is 8") {
       $0.scratch = bench.memory.base
@@ -217,7 +221,8 @@ struct BrokenRecurrent: Sendable, CustomStringConvertible {
     lean.arguments.packed = UnsafeRawPointer(same.packed.base)
     try lean.plan.forward(context: lean.context, lean.arguments)
     #expect(throws: ApusError.self) {
-      try mine.plan.pack(mine.memory.base, into: mine.packed.base, capacity: mine.packed.count - 1, context: mine.context)
+      try mine.plan.pack(
+        mine.memory.base, into: mine.packed.base, capacity: mine.packed.count - 1, context: mine.context)
     }
     if InstructionSet.available.count > 1 {
       let other = try ExecutionContext(instructionSet: .baseline, threads: 1)

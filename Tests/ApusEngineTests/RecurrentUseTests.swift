@@ -154,7 +154,8 @@ import Testing
       _ = try forward()
       let (back, end) = (try encoder.run(context), try decoder.run(context))
       let h = 1e-5
-      func check(_ name: String, _ gradient: [Double], _ value: (RecurrentTrial) -> [Double], _ trial: RecurrentTrial,
+      func check(
+        _ name: String, _ gradient: [Double], _ value: (RecurrentTrial) -> [Double], _ trial: RecurrentTrial,
         _ set: (Int, Double) -> Void
       ) throws {
         for i in stride(from: 0, to: gradient.count, by: max(1, gradient.count / 11)) {

@@ -145,7 +145,9 @@ import Testing
     let x = [Float](repeating: 0, count: 12)
     var y = [Float](repeating: 7, count: 16)
     var state = layer.makeState()
-    func run(_ plan: Recurrent<Float>, _ x: [Float], _ w: [Float], _ lengths: [Int64], _ room: RecurrentWorkspace?) -> String {
+    func run(_ plan: Recurrent<Float>, _ x: [Float], _ w: [Float], _ lengths: [Int64], _ room: RecurrentWorkspace?)
+      -> String
+    {
       message {
         try plan.forward(
           x.span, w, lengths: lengths.span, state: &state, into: &y, workspace: room)

@@ -79,21 +79,32 @@ extension Recurrent {
     buffers.lengths = lengths?.withUnsafeBufferPointer { $0 }
     buffers.workspace = workspace
     buffers.accumulates = accumulates
-    let hn = state.h.span
-    buffers.dhn = hn.withUnsafeBufferPointer { $0 }
-    let cn = state.c.span
     var h = before.h.mutableSpan
     buffers.dh0 = h.withUnsafeMutableBufferPointer { $0 }
-    var c = before.c.mutableSpan
-    if cellCount > 0 {
-      buffers.dcn = cn.withUnsafeBufferPointer { $0 }
-      buffers.dc0 = c.withUnsafeMutableBufferPointer { $0 }
-    }
     var gradient = dx.mutableSpan
     buffers.dx = gradient.withUnsafeMutableBufferPointer { $0 }
     var w = dParameters.mutableSpan
     buffers.dParameters = w.withUnsafeMutableBufferPointer { $0 }
-    try backward(weights, buffers, context: context)
+    if cellCount > 0 {
+      var c = before.c.mutableSpan
+      buffers.dc0 = c.withUnsafeMutableBufferPointer { $0 }
+      try backward(weights, &buffers, after: state, context)
+    } else {
+      try backward(weights, &buffers, after: state, context)
+    }
     state = before
+  }
+
+  /// Lends the state after the last step.
+  private func backward<W: GemmOperand & ~Escapable>(
+    _ weights: W, _ buffers: inout RecurrentBuffers<Scalar>, after: RecurrentState<Scalar>, _ context: Context?
+  ) throws(ApusError) where W.Scalar == Scalar {
+    try after.h.withUnsafeBufferPointer { h throws(ApusError) in
+      try after.c.withUnsafeBufferPointer { c throws(ApusError) in
+        buffers.dhn = h
+        buffers.dcn = cellCount > 0 ? c : nil
+        try backward(weights, buffers, context: context)
+      }
+    }
   }
 }

@@ -124,7 +124,9 @@ extension Recurrent {
     arguments.scratch = buffers.scratch?.baseAddress
     arguments.scratchBytes = buffers.scratch?.count ?? 0
     try weights.withGemmOperand { view throws(ApusError) in
-      if view.isPacked { arguments.packed = view.base } else {
+      if view.isPacked {
+        arguments.packed = view.base
+      } else {
         try check("weights", view.count, parameterCount)
         arguments.parameters = view.base
       }

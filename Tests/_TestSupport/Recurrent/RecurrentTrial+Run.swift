@@ -119,7 +119,8 @@ extension RecurrentTrial {
       (found.dx, found.dh0, found.dc0) = (values(dx), values(dh0), values(dc0))
       found.dParameters = values(dw)
     }
-    for memory in sources + results + [lengthMemory, stepMemory].compactMap({ $0 }) where !memory.surroundingsAreIntact {
+    for memory in sources + results + [lengthMemory, stepMemory].compactMap({ $0 }) where !memory.surroundingsAreIntact
+    {
       throw Spill()
     }
     return found
