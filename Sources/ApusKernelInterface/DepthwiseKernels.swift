@@ -57,6 +57,9 @@
   public var resultRowPitch = 0
   /// The result is added to rather than overwritten.
   public var accumulate = false
+  /// Source and result are larger than the caches: blocks of the source are fetched ahead, and where it is aligned the
+  /// result goes past the caches.
+  public var isLarge = false
 
   /// From one vector of channels to the next in the weights, whose taps are vectors one after the other.
   public var weightPitch = 0
@@ -117,6 +120,8 @@
   public var resultLinePitch = 0
   /// The result is added to rather than overwritten.
   public var accumulate = false
+  /// The result is larger than the caches, and goes past them where it is aligned.
+  public var isLarge = false
   /// From one vector of channels to the next in the weights.
   public var weightPitch = 0
   /// A vector of zeros.

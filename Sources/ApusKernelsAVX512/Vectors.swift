@@ -20,6 +20,7 @@ extension SIMD16: KernelVector where Scalar == Float {
     apus_less_f32x16(a, b, x, y)
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
+  @inline(__always) static func reciprocal(_ a: Self) -> Self { apus_reciprocal_f32x16(a) }
   @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f32x16(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x16(a) }
   @inline(__always) static func transpose(

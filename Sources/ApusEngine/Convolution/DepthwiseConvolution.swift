@@ -26,6 +26,8 @@ final class DepthwiseConvolution: GatherMethod {
   let zeros = OffsetTable([Int](repeating: 0, count: 8))
   /// By data with a 3x3 kernel of stride 2: all passes at once, where a position has all of their pixels.
   let spreads: Bool
+  /// Source and result outgrow the caches.
+  let isLarge: Bool
 
   /// A pass with the place of its taps in a vector's weights.
   struct PreparedPass: Sendable {
@@ -53,6 +55,7 @@ final class DepthwiseConvolution: GatherMethod {
     result = ChannelTensor(
       channels: backward ? sides.c : sides.k, extents: backward ? sides.window.input : sides.output,
       layout: backward ? sides.xLayout : sides.yLayout)
+    isLarge = DepthwiseRows.isLarge(source, result, samples: sides.batch, size: size)
     var order = passes.flatMap {
       $0.tapIndices(kernelHeight: sides.window.window.height, kernelWidth: sides.window.window.width)
     }
@@ -222,7 +225,8 @@ final class DepthwiseConvolution: GatherMethod {
     let rowPitch = storesSums ? result.extents.width * result.channels : width.count * channels
     let target = Target(
       at: storesSums ? task.result + first * size : block, pixelPitch: pixelPitch, rowPitch: rowPitch,
-      lines: lines, pixels: pixels, accumulate: storesSums && task.output.isAccumulate)
+      lines: lines, pixels: pixels, accumulate: storesSums && task.output.isAccumulate,
+      isLarge: storesSums && isLarge)
     let weights =
       task.weights + part.channels.lowerBound / gemm.lanes * self.weights.pitch * size
     if spreads {
@@ -251,6 +255,8 @@ final class DepthwiseConvolution: GatherMethod {
     var lines: Range<Int>
     var pixels: Range<Int>
     var accumulate: Bool
+    /// It is the result itself, and that outgrows the caches.
+    var isLarge: Bool
   }
 
   /// Each pass over some positions of a chunk, and some of its channels.
@@ -270,6 +276,7 @@ final class DepthwiseConvolution: GatherMethod {
       shape.resultPixelPitch = step.width * target.pixelPitch
       shape.resultRowPitch = step.height * target.rowPitch
       shape.accumulate = target.accumulate
+      shape.isLarge = target.isLarge
       shape.weightPitch = self.weights.pitch
       let row = pass.height.start + (lines.lowerBound - target.lines.lowerBound) * step.height
       let column = pass.width.start + (pixels.lowerBound - target.pixels.lowerBound) * step.width
@@ -313,6 +320,7 @@ final class DepthwiseConvolution: GatherMethod {
     shape.resultColumnPitch = 2 * target.pixelPitch
     shape.resultLinePitch = 2 * target.rowPitch
     shape.accumulate = target.accumulate
+    shape.isLarge = target.isLarge
     shape.weightPitch = self.weights.pitch
     let row = (lines.lowerBound - target.lines.lowerBound) * 2
     let column = (pixels.lowerBound - target.pixels.lowerBound) * 2

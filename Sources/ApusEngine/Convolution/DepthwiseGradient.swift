@@ -17,6 +17,8 @@ final class DepthwiseGradient: WeightGradientMethod {
   let pixelsPerCopy: Int
   /// Lines of all samples and slices, one after the other, that a band has.
   let bands: BalancedSplit
+  /// x and dy outgrow the caches, and are read where they lie.
+  let isLarge: Bool
   let gemm: GemmKernels
   let kernels: DepthwiseKernels
   let size: Int
@@ -46,12 +48,14 @@ final class DepthwiseGradient: WeightGradientMethod {
     dyRows = DepthwiseRows(dy, passes: [identity], repeats: 1, sources: 1, lanes: gemm.lanes, size: size)
     let split = rows.split(sides.output, bytes: Self.copyBytes)
     let copies = !rows.inPlace || !dyRows.inPlace
+    isLarge = !copies && DepthwiseRows.isLarge(rows.tensor, dy, samples: sides.batch, size: size)
     linesPerCopy = copies ? split.lines : sides.output.height
     pixelsPerCopy = copies ? split.pixels : sides.output.width
     let lines = sides.batch * sides.output.depth * sides.output.height
-    let linesPerChain = max(1, Self.chainSteps / sides.output.width)
+    // Whole blocks of the kernel, which are seven lines, or two.
+    let linesPerChain = max(1, Self.chainSteps / sides.output.width).roundedUp(to: 14)
     bands = BalancedSplit(
-      lines, atMost: max(1, linesPerChain, lines.dividedRoundingUp(by: Self.mostBands)))
+      lines, atMost: max(linesPerChain, lines.dividedRoundingUp(by: Self.mostBands)))
   }
 
   var details: String {
@@ -159,6 +163,7 @@ final class DepthwiseGradient: WeightGradientMethod {
     shape.resultPixelPitch = gradient.pixelPitch
     shape.resultRowPitch = gradient.rowPitch
     shape.weightPitch = weights.pitch
+    shape.isLarge = isLarge
     let first =
       depth * gradient.slicePitch + lines.lowerBound * gradient.rowPitch + pixels.lowerBound * gradient.pixelPitch
     kernels.gradient(&shape, x.base, sums, gradient.base + first * size)

@@ -38,6 +38,13 @@ struct DepthwiseRows: Sendable {
     self.stride = stride
   }
 
+  /// Whether two tensors take more of the last cache than one core's share of it, roughly: what a call writes then is
+  /// gone before anything reads it, and what it reads is worth asking for early.
+  static func isLarge(_ x: ChannelTensor, _ y: ChannelTensor, samples: Int, size: Int) -> Bool {
+    let elements = x.channels * x.extents.product + y.channels * y.extents.product
+    return Double(elements) * Double(samples * size) > Double(max(4 << 20, Machine.caches.level3 / 4))
+  }
+
   /// Source positions in dimension `i` that some positions meet, those that exist.
   private func reach(_ i: Int, _ positions: Range<Int>) -> Range<Int> {
     let first = min(max(0, positions.lowerBound * stride[i] + low[i]), tensor.extents[i])

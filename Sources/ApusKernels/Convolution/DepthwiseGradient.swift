@@ -134,7 +134,6 @@ private func addProducts<
       shape.pointee.column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros
     )
     let rowPitch = shape.pointee.rowPitch
-    let high = shape.pointee.sourceHeight &- row
     let pitch = shape.pointee.resultPixelPitch
     let line = shape.pointee.resultRowPitch
     var channel = channels.lowerBound
@@ -152,25 +151,114 @@ private func addProducts<
           upper[j] = V.load(q + j &* pitch)
           lower[j] = V.load(q + (line &+ j &* pitch))
         }
-        for r in 0..<3 + STRIDE where row &+ r >= 0 && r < high {
-          let p = source + apus_pin_integer((row &+ r) &* rowPitch &+ at &* columns.pitch &+ channel)
-          let first = apus_pin_integer(at)
-          let count = (MC - 1) * STRIDE + 3
-          for i in 0..<count {
-            let x = V.load(
-              EdgeColumns.pointer(p + i &* columns.pitch, i, count, first &+ i, columns.width, columns.zeros))
-            for t in 0..<3 where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
-              let j = (i - t) / STRIDE
-              let (a, b) = (min(8, 3 * r + t), max(0, 3 * (r - STRIDE) + t))
-              if r < 3 { acc[a] = V.multiplyAdd(acc[a], x, upper[j]) }
-              if r >= STRIDE { acc[b] = V.multiplyAdd(acc[b], x, lower[j]) }
-            }
-          }
-        }
+        // Row by row as instances of their own: a loop over them leaves dy in memory.
+        let p = source + (row &* rowPitch &+ at &* columns.pitch &+ channel)
+        let rows: GradientRows<V.Scalar> = (p, rowPitch, row, shape.pointee.sourceHeight, at)
+        addRow(columns, rows, upper, lower, &acc, V.self, Count<0>.self, Count<STRIDE>.self)
+        addRow(columns, rows, upper, lower, &acc, V.self, Count<1>.self, Count<STRIDE>.self)
+        addRow(columns, rows, upper, lower, &acc, V.self, Count<2>.self, Count<STRIDE>.self)
+        addRow(columns, rows, upper, lower, &acc, V.self, Count<3>.self, Count<STRIDE>.self)
+        if STRIDE > 1 { addRow(columns, rows, upper, lower, &acc, V.self, Count<4>.self, Count<STRIDE>.self) }
         position &+= MC
       }
       for t in 0..<9 { acc[t].store(w + t &* V.lanes) }
       channel &+= V.lanes
+    }
+  }
+
+  /// First element, row pitch, row, rows of the source, column.
+  private typealias GradientRows<S> = (p: UnsafePointer<S>, pitch: Int, row: Int, height: Int, column: Int)
+
+  /// The products of row R of those that two lines meet.
+  @inline(__always)
+  private func addRow<let R: Int, let MC: Int, let STRIDE: Int, V: KernelVector>(
+    _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ upper: InlineArray<MC, V>,
+    _ lower: InlineArray<MC, V>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type, _: Count<STRIDE>.Type
+  ) {
+    if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
+    let p = rows.p + apus_pin_integer(R &* rows.pitch)
+    let first = apus_pin_integer(rows.column)
+    let count = (MC - 1) * STRIDE + 3
+    for i in 0..<count {
+      let x = V.load(EdgeColumns.pointer(p + i &* columns.pitch, i, count, first &+ i, columns.width, columns.zeros))
+      for t in 0..<3 where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
+        let j = (i - t) / STRIDE
+        if R < 3 { acc[3 * min(R, 2) + t] = V.multiplyAdd(acc[3 * min(R, 2) + t], x, upper[j]) }
+        if R >= STRIDE {
+          acc[3 * max(R - STRIDE, 0) + t] = V.multiplyAdd(acc[3 * max(R - STRIDE, 0) + t], x, lower[j])
+        }
+      }
+    }
+  }
+
+  /// The same for seven lines and groups of seven positions with a stride of 1: dy of the three lines that a row of the
+  /// source meets stays in registers beside the nine sums, and every element of a group's source is loaded once. Products
+  /// go by groups, and in a group by rows of the source.
+  @inline(never)
+  func depthwiseGradientBlock<V: KernelVector>(
+    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
+    _ dy: UnsafePointer<V.Scalar>, _ row: Int, _ position: Int, _ channels: Range<Int>, _: V.Type
+  ) {
+    let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
+    let columns: DepthwiseColumns<V.Scalar> = (
+      shape.pointee.column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros
+    )
+    let lines: BlockLines = (shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.isLarge)
+    let at = columns.first &+ position
+    var channel = channels.lowerBound
+    while channel < channels.upperBound {
+      let w = sums + channel / V.lanes &* shape.pointee.weightPitch
+      var acc = InlineArray<9, V>(repeating: V.zero)
+      for t in 0..<9 { acc[t] = V.load(UnsafePointer(w + t &* V.lanes)) }
+      let q = dy + apus_pin_integer(position &* lines.pixel &+ channel)
+      let p = source + (row &* shape.pointee.rowPitch &+ at &* columns.pitch &+ channel)
+      let rows: GradientRows<V.Scalar> = (p, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, at)
+      var gradients = InlineArray<3, InlineArray<7, V>>(repeating: InlineArray<7, V>(repeating: V.zero))
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<0>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<1>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<2>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<3>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<4>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<5>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<6>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<7>.self)
+      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<8>.self)
+      for t in 0..<9 { acc[t].store(w + t &* V.lanes) }
+      channel &+= V.lanes
+    }
+  }
+
+  /// From one position of dy to the next, from one line to the next, and whether the next block is fetched ahead.
+  private typealias BlockLines = (pixel: Int, line: Int, fetchesAhead: Bool)
+
+  /// The products of row R of a block's source with the lines R - 2 to R, the last of which it loads.
+  @inline(__always)
+  private func addBlockRow<let R: Int, V: KernelVector>(
+    _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ lines: BlockLines,
+    _ dy: UnsafePointer<V.Scalar>, _ gradients: inout InlineArray<3, InlineArray<7, V>>, _ acc: inout InlineArray<9, V>,
+    _: V.Type, _: Count<R>.Type
+  ) {
+    if R < 7 {
+      let q = dy + apus_pin_integer(R &* lines.line)
+      for j in 0..<7 { gradients[R % 3][j] = V.load(q + j &* lines.pixel) }
+      if lines.fetchesAhead {
+        for j in 7..<14 { apus_prefetch_second_level(q + j &* lines.pixel) }
+      }
+    }
+    if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
+    let p = rows.p + apus_pin_integer(R &* rows.pitch)
+    let first = apus_pin_integer(rows.column)
+    if lines.fetchesAhead {
+      for i in 9..<16 { apus_prefetch_second_level(p + i &* columns.pitch) }
+    }
+    for i in 0..<9 {
+      let x = V.load(EdgeColumns.pointer(p + i &* columns.pitch, i, 9, first &+ i, columns.width, columns.zeros))
+      for t in 0..<3 where i - t >= 0 && i - t < 7 {
+        for tapRow in 0..<3 where R - tapRow >= 0 && R - tapRow < 7 {
+          let a = 3 * tapRow + t
+          acc[a] = V.multiplyAdd(acc[a], x, gradients[(R + 3 - tapRow) % 3][i - t])
+        }
+      }
     }
   }
 
@@ -223,13 +311,22 @@ func depthwiseGradient<V: KernelVector>(
     #if APUS_32_REGISTERS
       if line &+ 1 < s.lines && s.channels >= V.lanes { paired = pairedPositions(s) }
     #endif
-    let lines = paired > 0 ? 2 : 1
+    var lines = paired > 0 ? 2 : 1
+    #if APUS_32_REGISTERS
+      if paired == s.columns && s.columnStride == 1 && s.columns % 7 == 0 && line &+ 7 <= s.lines { lines = 7 }
+    #endif
     for depthTap in s.firstDepthTap..<s.endDepthTap {
       let slice = source + (s.slice &+ depthTap &* s.depthStep) &* s.slicePitch
       let to = sums + depthTap &* s.heightTaps &* s.widthTaps &* V.lanes
       #if APUS_32_REGISTERS
         let whole = 0..<s.channels / V.lanes &* V.lanes
-        if paired > 0 && s.columnStride == 1 {
+        if lines == 7 {
+          var position = 0
+          while position < s.columns {
+            depthwiseGradientBlock(shape, slice, to, from, row, position, whole, V.self)
+            position &+= 7
+          }
+        } else if paired > 0 && s.columnStride == 1 {
           gradientPair(shape, slice, to, from, row, paired, whole, V.self, Count<1>.self)
         } else if paired > 0 {
           gradientPair(shape, slice, to, from, row, paired, whole, V.self, Count<2>.self)

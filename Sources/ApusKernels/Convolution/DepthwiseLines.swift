@@ -49,6 +49,7 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
   let high = shape.pointee.sourceHeight &- row
   let pixel = shape.pointee.resultPixelPitch
   let accumulate = shape.pointee.accumulate
+  let streams = streamsSums(result, shape.pointee.isLarge && !accumulate, pixel, V.self)
   let whole = shape.pointee.channels &- V.lanes
   var channel = 0
   var vectorWeights = weights
@@ -80,12 +81,95 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       depthTap &+= 1
     }
     let q = result + channel
-    storeSums(upper, q, pixel, accumulate, V.self)
-    storeSums(lower, q + shape.pointee.resultRowPitch, pixel, accumulate, V.self)
+    storeSums(upper, q, pixel, accumulate, streams, V.self)
+    storeSums(lower, q + shape.pointee.resultRowPitch, pixel, accumulate, streams, V.self)
     channel &+= V.lanes
     vectorWeights += shape.pointee.weightPitch
   }
 }
+
+#if APUS_32_REGISTERS
+  /// A block of seven lines x seven positions of a 3x3 kernel of stride 1, for every whole vector of the channels: the
+  /// sums of the three lines that a row of the source meets stay in registers beside the nine weights, and every element
+  /// of the block's source is loaded once. It matters where pixels lie a large power of two apart and so share the sets
+  /// of the first-level cache: what is read again is read from the second level.
+  @inline(never)
+  func depthwiseBlock<V: KernelVector, B: ColumnBounds>(
+    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafePointer<V.Scalar>,
+    _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _: V.Type, _: B.Type
+  ) {
+    let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
+    let columns: DepthwiseColumns<V.Scalar> = (column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros)
+    let depthTap = shape.pointee.firstDepthTap
+    let slice = shape.pointee.slice &+ depthTap &* shape.pointee.depthStep
+    let target: BlockTarget = (
+      shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.accumulate,
+      streamsSums(result, shape.pointee.isLarge && !shape.pointee.accumulate, shape.pointee.resultPixelPitch, V.self)
+    )
+    let next = shape.pointee.isLarge ? 7 &* columns.pitch : 0
+    let whole = shape.pointee.channels &- V.lanes
+    var channel = 0
+    var w = weights + depthTap &* 9 &* V.lanes
+    let first = source + (row &* shape.pointee.rowPitch &+ column &* columns.pitch &+ slice &* shape.pointee.slicePitch)
+    while channel <= whole {
+      var factors = InlineArray<9, V>(repeating: V.zero)
+      for t in 0..<9 { factors[t] = V.load(w + t &* V.lanes) }
+      let rows: BlockRows<V.Scalar> = (
+        first + channel, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, next
+      )
+      let q = result + channel
+      var sums = InlineArray<3, InlineArray<7, V>>(repeating: InlineArray<7, V>(repeating: V.zero))
+      // Row by row as instances of their own: a loop over them leaves the sums in memory.
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<0>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<1>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<2>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<3>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<4>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<5>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<6>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<7>.self)
+      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<8>.self)
+      channel &+= V.lanes
+      w += shape.pointee.weightPitch
+    }
+  }
+
+  /// First element, row pitch, row, rows of the source, elements to the next block, which is fetched ahead, or 0.
+  private typealias BlockRows<S> = (p: UnsafePointer<S>, pitch: Int, row: Int, height: Int, next: Int)
+  /// Pixel and row pitch of the result, and whether it is added to, or goes past the caches.
+  private typealias BlockTarget = (pixel: Int, line: Int, accumulate: Bool, streams: Bool)
+
+  /// Row R of a block's source, into the lines R - 2 to R, the first of which it completes.
+  @inline(__always)
+  private func addBlockRow<let R: Int, V: KernelVector, B: ColumnBounds>(
+    _ columns: DepthwiseColumns<V.Scalar>, _ rows: BlockRows<V.Scalar>, _ factors: InlineArray<9, V>,
+    _ target: BlockTarget, _ result: UnsafeMutablePointer<V.Scalar>, _ sums: inout InlineArray<3, InlineArray<7, V>>,
+    _: V.Type, _: B.Type, _: Count<R>.Type
+  ) {
+    if rows.row &+ R >= 0 && rows.row &+ R < rows.height {
+      let from = rows.p + apus_pin_integer(R &* rows.pitch)
+      let column = apus_pin_integer(columns.first)
+      if rows.next != 0 {
+        for i in 2..<9 { apus_prefetch_second_level(from + (rows.next &+ i &* columns.pitch)) }
+      }
+      for i in 0..<9 {
+        let x = V.load(B.pointer(from + i &* columns.pitch, i, 9, column &+ i, columns.width, columns.zeros))
+        for t in 0..<3 where i - t >= 0 && i - t < 7 {
+          for tapRow in 0..<3 where R - tapRow >= 0 && R - tapRow < 7 {
+            let line = (R + 3 - tapRow) % 3
+            sums[line][i - t] = V.multiplyAdd(sums[line][i - t], x, factors[3 * tapRow + t])
+          }
+        }
+      }
+    }
+    if R >= 2 {
+      storeSums(
+        sums[(R + 1) % 3], result + (R - 2) &* target.line, target.pixel, target.accumulate,
+        target.streams, V.self)
+      sums[(R + 1) % 3] = InlineArray<7, V>(repeating: V.zero)
+    }
+  }
+#endif
 
 /// A tile of one line x MC positions, for every whole vector of the channels: `taps` of the width are neighbours in the
 /// source, and so are, STRIDE apart, positions. Three taps at a time stay in registers with the sums of the tile, and
@@ -135,7 +219,7 @@ func depthwiseTile<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       }
       depthTap &+= 1
     }
-    storeSums(sums, result + channel, shape.pointee.resultPixelPitch, shape.pointee.accumulate, V.self)
+    storeSums(sums, result + channel, shape.pointee.resultPixelPitch, shape.pointee.accumulate, false, V.self)
     channel &+= V.lanes
     vectorWeights += shape.pointee.weightPitch
   }
@@ -162,13 +246,24 @@ private func addTaps<let MC: Int, let STRIDE: Int, let TAPS: Int, V: KernelVecto
 
 @inline(__always)
 func storeSums<let MC: Int, V: KernelVector>(
-  _ sums: InlineArray<MC, V>, _ result: UnsafeMutablePointer<V.Scalar>, _ pixel: Int, _ accumulate: Bool, _: V.Type
+  _ sums: InlineArray<MC, V>, _ result: UnsafeMutablePointer<V.Scalar>, _ pixel: Int, _ accumulate: Bool,
+  _ streams: Bool, _: V.Type
 ) {
-  if accumulate {
+  if streams {
+    for j in 0..<MC { sums[j].stream(result + j &* pixel) }
+  } else if accumulate {
     for j in 0..<MC { (V.load(result + j &* pixel) + sums[j]).store(result + j &* pixel) }
   } else {
     for j in 0..<MC { sums[j].store(result + j &* pixel) }
   }
+}
+
+/// Whether whole vectors of a result may go past the caches: all of them are aligned.
+@inline(__always)
+func streamsSums<V: KernelVector>(
+  _ result: UnsafeMutablePointer<V.Scalar>, _ wanted: Bool, _ pixel: Int, _: V.Type
+) -> Bool {
+  wanted && pixel % V.lanes == 0 && Int(bitPattern: result) % MemoryLayout<V>.size == 0
 }
 
 /// A tile of one line x MC positions over any taps and strides: every product loads its source. `channels` from
@@ -250,10 +345,32 @@ func depthwiseLines<V: KernelVector>(
   let whole = s.channels / V.lanes &* V.lanes
   let reach = (max(1, s.widthTaps) &- 1) &* s.widthStep
   let most = s.columns % 7 == 0 ? min(7, DepthwisePositions.value) : DepthwisePositions.value
+  #if APUS_32_REGISTERS
+    let hasBlocks =
+      isThree && s.columnStride == 1 && s.columns % 7 == 0 && s.channels == whole
+      && s.endDepthTap &- s.firstDepthTap == 1
+  #endif
   var line = 0
   while line < s.lines {
-    let lines = isThree && line &+ 1 < s.lines ? 2 : 1
     let row = s.row &+ line &* s.rowStride
+    #if APUS_32_REGISTERS
+      if hasBlocks && line &+ 7 <= s.lines {
+        var position = 0
+        while position < s.columns {
+          let column = s.column &+ position
+          let to = result + (line &* s.resultRowPitch &+ position &* s.resultPixelPitch)
+          if column >= -1 && column &+ 8 <= s.sourceWidth {
+            depthwiseBlock(shape, source, weights, to, row, column, V.self, EdgeColumns.self)
+          } else {
+            depthwiseBlock(shape, source, weights, to, row, column, V.self, BorderColumns.self)
+          }
+          position &+= 7
+        }
+        line &+= 7
+        continue
+      }
+    #endif
+    let lines = isThree && line &+ 1 < s.lines ? 2 : 1
     var position = 0
     while position < s.columns {
       let left = s.columns &- position
@@ -297,6 +414,7 @@ func depthwiseLines<V: KernelVector>(
     }
     line &+= lines
   }
+  if s.isLarge { apus_stream_fence() }
 }
 
 /// `count` positions of two lines over whole vectors of channels.

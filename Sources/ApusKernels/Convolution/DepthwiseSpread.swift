@@ -15,6 +15,9 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
   let single = shape.pointee.singleColumn
   let position = shape.pointee.resultColumnPitch
   let accumulate = shape.pointee.accumulate
+  let isAligned =
+    shape.pointee.oneRow % V.lanes == 0 && shape.pointee.twoRow % V.lanes == 0 && position % (2 &* V.lanes) == 0
+  let streams = streamsSums(result, shape.pointee.isLarge && isAligned && !accumulate, position, V.self)
   let singleRow = row &+ shape.pointee.singleRow
   var channel = 0
   var w = weights
@@ -28,8 +31,8 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
         columns, p + shape.pointee.singleRow &* rowPitch, single, w + shape.pointee.oneOne, w + shape.pointee.oneTwo,
         &one, &two, V.self, B.self)
     }
-    storeSums(one, q + (shape.pointee.oneRow &+ shape.pointee.oneColumn), position, accumulate, V.self)
-    storeSums(two, q + (shape.pointee.oneRow &+ shape.pointee.twoColumn), position, accumulate, V.self)
+    storeSums(one, q + (shape.pointee.oneRow &+ shape.pointee.oneColumn), position, accumulate, streams, V.self)
+    storeSums(two, q + (shape.pointee.oneRow &+ shape.pointee.twoColumn), position, accumulate, streams, V.self)
     one = InlineArray<MC, V>(repeating: V.zero)
     two = InlineArray<MC, V>(repeating: V.zero)
     if row >= 0 && row < height {
@@ -42,8 +45,8 @@ func depthwiseSpreadTile<let MC: Int, V: KernelVector, B: ColumnBounds>(
         w + (shape.pointee.twoTwo &+ 2 &* V.lanes),
         &one, &two, V.self, B.self)
     }
-    storeSums(one, q + (shape.pointee.twoRow &+ shape.pointee.oneColumn), position, accumulate, V.self)
-    storeSums(two, q + (shape.pointee.twoRow &+ shape.pointee.twoColumn), position, accumulate, V.self)
+    storeSums(one, q + (shape.pointee.twoRow &+ shape.pointee.oneColumn), position, accumulate, streams, V.self)
+    storeSums(two, q + (shape.pointee.twoRow &+ shape.pointee.twoColumn), position, accumulate, streams, V.self)
     channel &+= V.lanes
     w += shape.pointee.weightPitch
   }
@@ -60,20 +63,17 @@ private func addSpread<let MC: Int, V: KernelVector, B: ColumnBounds>(
   let factor = V.load(oneWeight)
   let first = V.load(twoWeights)
   let second = V.load(twoWeights + V.lanes)
-  var x = InlineArray<MC, V>(repeating: V.zero)
-  var last = V.zero
-  for j in 0...MC {
-    let v = V.load(
-      B.pointer(p + j &* columns.pitch, j, MC + 1, columns.first &+ j, columns.width, columns.zeros))
-    if j < MC { x[min(j, MC - 1)] = v } else { last = v }
-  }
   let aligned = p + single &* columns.pitch
   for j in 0..<MC {
-    let at = columns.first &+ single &+ j
-    let v = V.load(B.pointer(aligned + j &* columns.pitch, j, MC, at, columns.width, columns.zeros))
+    let at = columns.first &+ j
+    let x = V.load(B.pointer(p + j &* columns.pitch, j, MC + 1, at, columns.width, columns.zeros))
+    let next = V.load(
+      B.pointer(p + (j &+ 1) &* columns.pitch, j + 1, MC + 1, at &+ 1, columns.width, columns.zeros))
+    let v = V.load(
+      B.pointer(aligned + j &* columns.pitch, j, MC, at &+ single, columns.width, columns.zeros))
     one[j] = V.multiplyAdd(one[j], v, factor)
-    two[j] = V.multiplyAdd(two[j], x[j], first)
-    two[j] = V.multiplyAdd(two[j], j < MC - 1 ? x[min(j + 1, MC - 1)] : last, second)
+    two[j] = V.multiplyAdd(two[j], x, first)
+    two[j] = V.multiplyAdd(two[j], next, second)
   }
 }
 
@@ -102,4 +102,5 @@ func depthwiseSpread<V: KernelVector>(
       position &+= count
     }
   }
+  if s.isLarge { apus_stream_fence() }
 }

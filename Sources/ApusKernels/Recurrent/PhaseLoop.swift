@@ -13,11 +13,17 @@ func recurrentPhase<V: KernelVector, H: KernelVector>(
   var shape = GemmTileShape(
     aRowStride: p.pointee.aRowStride, aStepStride: 1, bStepStride: width, cRowStride: width, k: p.pointee.k, rows: 0,
     columns: 0, bIsPadded: true, accumulate: false)
-  var block = first / tiles.count
+  let firstBlock = first / tiles.count
+  let lastBlock = (last &- 1) / tiles.count
+  var block = firstBlock
   var tile = first &- block &* tiles.count
   for _ in first..<last {
     let row = tiles.start(tile)
     shape.rows = tiles.length(tile)
+    // The last rows that meet a panel call the next one into the second level; after the last panel, the one with which
+    // the next step begins.
+    let next = block == lastBlock ? firstBlock : block &+ 1
+    shape.bPrefetch = tile &+ 1 == tiles.count ? (next &- block) &* p.pointee.panelStride : 0
     if p.pointee.k > 0 {
       let a = p.pointee.a.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + row &* p.pointee.aRowStride
       let panel =

@@ -36,6 +36,8 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   func stream(_ p: UnsafeMutablePointer<Scalar>)
   func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool)
   static func squareRoot(_ a: Self) -> Self
+  /// 1 / a for normal a whose reciprocal is normal, or NaN: within 0.51 units in the last place.
+  static func reciprocal(_ a: Self) -> Self
   /// `a`, in a register here and now: the compiler moves no other pinned value across.
   static func pinned(_ a: Self) -> Self
   /// The sum of all lanes, by halves.
@@ -48,6 +50,7 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
 }
 
 extension KernelVector {
+  @inline(__always) static func reciprocal(_ a: Self) -> Self { one / a }
   @inline(__always) static var lanes: Int { MemoryLayout<Self>.size / MemoryLayout<Scalar>.size }
   @inline(__always) static func load(_ p: UnsafePointer<Scalar>) -> Self {
     UnsafeRawPointer(p).loadUnaligned(as: Self.self)

@@ -180,6 +180,15 @@ APUS_TRANSPOSE(double, apus_f64x8, 8, f64x8)
 #undef APUS_TRANSPOSE
 #undef APUS_STAGE
 
+#if APUS_X86 && defined(__AVX512F__)
+// 1 / a for normal a whose reciprocal is normal: 14 bits and one step of Newton's method, within 0.51 ulp and in half the
+// time of a division.
+APUS_INLINE apus_f32x16 apus_reciprocal_f32x16(apus_f32x16 a) {
+  __m512 r = _mm512_rcp14_ps(a);
+  return _mm512_fmadd_ps(r, _mm512_fnmadd_ps(a, r, _mm512_set1_ps(1)), r);
+}
+#endif
+
 APUS_INLINE void apus_prefetch_second_level(const void *p) { __builtin_prefetch(p, 0, 2); }
 // The compiler knows nothing of the result: what is computed from it stays where it is written, instead of being kept for
 // a whole loop in more registers than there are.

@@ -2,7 +2,7 @@
 ///
 /// With e^-x = 2^n (1 + t), the denominator is (1 + 2^n) + (2^n t + what 1 + 2^n lost in rounding; T. J. Dekker's
 /// fast two-sum, 1971). Numerator and denominator carry a factor 1 / scale, which keeps 2^n finite where the result
-/// is denormal; there the division is the only operation that rounds it.
+/// is denormal; there the product, by a power of two, is the only operation that rounds it.
 @inline(__always)
 func sigmoid<V: KernelVector>(_ x: V) -> V {
   typealias Scalar = V.Scalar
@@ -14,7 +14,7 @@ func sigmoid<V: KernelVector>(_ x: V) -> V {
   // Lost is at most half a unit, at n = 24 in float32, but together with the other roundings that would exceed 2.
   let sum = scale + power
   let lost = scale - (sum - power)
-  return scale / (sum + V.multiplyAdd(lost, power, t))
+  return scale * V.reciprocal(sum + V.multiplyAdd(lost, power, t))
 }
 
 extension KernelScalar {

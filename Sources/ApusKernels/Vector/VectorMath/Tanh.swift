@@ -10,7 +10,7 @@ func tanh<V: KernelVector>(_ x: V) -> V {
     unsafeBitCast(x, to: V.MaskStorage.self) & ~unsafeBitCast(V(repeating: -0.0), to: V.MaskStorage.self), to: V.self)
   let doubled = V.minimum(V(repeating: 2 * Scalar.negligibleExp), magnitude + magnitude)
   let (t, power) = reducedExp(doubled, bias: V(repeating: Scalar.exponentBias))
-  let large = V.one - V(repeating: 2) / V.multiplyAdd(power + V.one, power, t)
+  let large = V.multiplyAdd(V.one, V(repeating: -2), V.reciprocal(V.multiplyAdd(power + V.one, power, t)))
   let z = magnitude * magnitude
   let small = V.multiplyAdd(magnitude, magnitude, z * Scalar.tanhPolynomial(z, square: z * z))
   return withSign(of: x, V.select(small, large, where: magnitude, isLessThan: V(repeating: Scalar.tanhThreshold)))
