@@ -88,6 +88,9 @@ let package = Package(
       name: "lenet-c", dependencies: ["ApusABI"], path: "Sources/Examples/lenet-c",
       cSettings: [.headerSearchPath("../../../include")], linkerSettings: [.linkedLibrary("m")]),
     .executableTarget(
+      name: "charrnn-c", dependencies: ["ApusABI"], path: "Sources/Examples/charrnn-c",
+      cSettings: [.headerSearchPath("../../../include")]),
+    .executableTarget(
       name: "conv-c", dependencies: ["ApusABI"], path: "Sources/Examples/conv-c",
       cSettings: [.headerSearchPath("../../../include")]),
     .executableTarget(

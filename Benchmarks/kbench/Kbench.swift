@@ -14,7 +14,7 @@ import KbenchKit
     version: "kbench \(Machine.apusVersion)",
     subcommands: [
       OverviewCommand.self, FamilyCommand<Gemm>.self, FamilyCommand<Convolution>.self, FamilyCommand<Pool>.self,
-      LimitsCommand.self, ThreadsCommand.self, CompareCommand.self,
+      FamilyCommand<Rnn>.self, LimitsCommand.self, ThreadsCommand.self, CompareCommand.self,
       WorkerCommand.self,
     ],
     defaultSubcommand: OverviewCommand.self)
@@ -24,12 +24,14 @@ import KbenchKit
 struct CompareCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "compare", abstract: "Measures Apus beside other libraries that are installed.",
-    subcommands: [CompareFamilyCommand<Gemm>.self, CompareFamilyCommand<Convolution>.self])
+    subcommands: [
+      CompareFamilyCommand<Gemm>.self, CompareFamilyCommand<Convolution>.self, CompareFamilyCommand<Rnn>.self,
+    ])
 }
 
 /// `kbench worker FAMILY`: what `compare` starts.
 struct WorkerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "worker", abstract: "One library of a comparison, served over pipes.", shouldDisplay: false,
-    subcommands: [WorkerFamilyCommand<Gemm>.self, WorkerFamilyCommand<Convolution>.self])
+    subcommands: [WorkerFamilyCommand<Gemm>.self, WorkerFamilyCommand<Convolution>.self, WorkerFamilyCommand<Rnn>.self])
 }

@@ -41,6 +41,7 @@
   public var finish: RecurrentFinish
   /// Left operand of the product: rows of `k` contiguous elements.
   public var a: UnsafeRawPointer?
+  /// From one row of `a` to the next.
   public var aRowStride = 0
   /// Products in a sum; 0: the sums are zero, and `a` is not read.
   public var k = 0
@@ -58,24 +59,35 @@
   public var rows: BalancedSplit
   /// The time step; row r takes part where step < lengths[r].
   public var step = 0
+  /// nil: every row takes part.
   public var lengths: UnsafePointer<Int64>?
   /// Input products on the way forward, overwritten by what backward needs of the gates where `keeps`.
   public var gateValues: UnsafeMutableRawPointer?
+  /// From one row of `gateValues` to the next.
   public var gateRowStride = 0
+  /// From one gate of a row to the next.
   public var gateStride = 0
+  /// Whether backward will read `gateValues`.
   public var keeps = false
-  /// States before and after the step, in the direction of the recurrence.
+  /// The state before the step, in the direction of the recurrence.
   public var hBefore: UnsafeMutableRawPointer?
+  /// As `hBefore`, after the step.
   public var hAfter: UnsafeMutableRawPointer?
+  /// Of both.
   public var hRowStride = 0
+  /// As `hBefore`, of the cell state.
   public var cBefore: UnsafeMutableRawPointer?
+  /// As `cBefore`, after the step.
   public var cAfter: UnsafeMutableRawPointer?
+  /// Of both.
   public var cRowStride = 0
   /// The layer's output, or nil.
   public var y: UnsafeMutableRawPointer?
+  /// From one row of `y` to the next.
   public var yRowStride = 0
   /// r * h, or the output of a cell that is projected; backward, dh of a projected state.
   public var product: UnsafeMutableRawPointer?
+  /// From one row of `product` to the next.
   public var productRowStride = 0
   /// Added to the input products, gate by gate.
   public var bias: UnsafeRawPointer?
@@ -87,15 +99,19 @@
   public var clip = 0.0
   /// Gradient by the layer's output at this step, or nil.
   public var dy: UnsafeRawPointer?
+  /// From one row of `dy` to the next.
   public var dyRowStride = 0
   /// Gradients before the gates' activations.
   public var dGates: UnsafeMutableRawPointer?
+  /// From one row of `dGates` to the next.
   public var dGateRowStride = 0
   /// What reaches dh other than through dy and the product; nil: nothing.
   public var carry: UnsafeMutableRawPointer?
+  /// From one row of `carry` to the next.
   public var carryRowStride = 0
   /// Gradient by c, from one step to the one before.
   public var dc: UnsafeMutableRawPointer?
+  /// From one row of `dc` to the next.
   public var dcRowStride = 0
 
   /// A phase without data.

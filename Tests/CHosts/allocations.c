@@ -1,6 +1,5 @@
-/* Running a plan allocates nothing: 1000 runs of every kind of GEMM, and 100 of every kind of convolution, after two
- * warm ones. Run it with counting_malloc
- * preloaded; alone it skips. */
+/* Running a plan allocates nothing: 1000 runs of every kind of GEMM and pooling, 100 of every kind of convolution and
+ * recurrent layers, after two warm ones. Run it with counting_malloc preloaded; alone it skips. */
 #include "check.h"
 #include "plain_conv.h"
 #include <dlfcn.h>
@@ -263,6 +262,85 @@ static void count_pool_runs(const apus_context *context, int32_t dtype, const po
   free(scratch);
 }
 
+typedef struct rnn_kind {
+  const char *name;
+  int32_t cell, direction, flags;
+  int64_t steps, batch, input, hidden, layers, projection;
+  int packs, with_lengths;
+} rnn_kind;
+
+static const rnn_kind rnn_kinds[] = {
+    {"tanh", APUS_RNN_TANH, APUS_RNN_FORWARD, 0, 6, 4, 20, 33, 1, 0, 1, 0},
+    {"relu, weights as they are", APUS_RNN_RELU, APUS_RNN_REVERSE, 0, 6, 4, 20, 33, 1, 0, 0, 0},
+    {"lstm of one sequence", APUS_RNN_LSTM, APUS_RNN_FORWARD, 0, 10, 1, 64, 128, 1, 0, 1, 0},
+    {"lstm, one step", APUS_RNN_LSTM, APUS_RNN_FORWARD, 0, 1, 1, 64, 128, 1, 0, 1, 0},
+    {"lstm, threads share a step", APUS_RNN_LSTM, APUS_RNN_FORWARD, 0, 4, 16, 100, 200, 2, 0, 1, 0},
+    {"lstm, lengths", APUS_RNN_LSTM, APUS_RNN_BIDIRECTIONAL, APUS_RNN_BATCH_MAJOR, 6, 5, 20, 40, 2, 0, 0, 1},
+    {"lstm, projection and peepholes", APUS_RNN_LSTM, APUS_RNN_FORWARD, APUS_RNN_PEEPHOLES, 5, 3, 20, 40, 1, 10, 1, 0},
+    {"gru", APUS_RNN_GRU, APUS_RNN_BIDIRECTIONAL_SUM, 0, 6, 4, 20, 40, 2, 0, 1, 1},
+    {"gru, reset before", APUS_RNN_GRU_RESET_BEFORE, APUS_RNN_FORWARD, APUS_RNN_BATCH_MAJOR, 6, 4, 20, 40, 1, 0, 0, 0},
+    {"empty batch", APUS_RNN_GRU, APUS_RNN_FORWARD, 0, 6, 0, 20, 40, 1, 0, 1, 0},
+};
+
+/* Forward in both modes, backward and packing. */
+static void count_rnn_runs(const apus_context *context, int32_t dtype, const rnn_kind *kind, int own_scratch) {
+  apus_rnn_desc d;
+  CHECK_OK(apus_rnn_desc_init(&d, dtype, kind->cell, kind->steps, kind->batch, kind->input, kind->hidden));
+  d.direction = kind->direction;
+  d.flags = kind->flags;
+  d.layers = kind->layers;
+  d.projection = kind->projection;
+  for (int32_t mode = APUS_RNN_INFERENCE; mode <= APUS_RNN_TRAINING; mode++) {
+    apus_rnn_plan *plan = NULL;
+    apus_rnn_plan_info info;
+    info.struct_size = sizeof info;
+    if (!CHECK_OK(apus_rnn_plan_create(context, &d, mode, &plan))) return;
+    CHECK_OK(apus_rnn_plan_get_info(context, plan, &info));
+    int64_t data = kind->steps * kind->batch * 4 * (kind->input + kind->hidden) + 4 * kind->layers * kind->batch * kind->hidden + 1;
+    void *w = random_elements(dtype, info.parameter_count, 1), *dw = random_elements(dtype, info.parameter_count, 2);
+    void *room[7], *packed = malloc((size_t)info.packed_bytes), *scratch = malloc((size_t)info.scratch_bytes + 1);
+    for (int i = 0; i < 7; i++) room[i] = random_elements(dtype, data, (uint32_t)i + 3);
+    int64_t lengths[8] = {3, 1, 0, 5, 2, 6, 4, 4};
+    for (int i = 0; i < 8; i++) lengths[i] = lengths[i] < kind->steps ? lengths[i] : kind->steps;
+    int lstm = kind->cell == APUS_RNN_LSTM;
+    apus_rnn_args a;
+    CHECK_OK(apus_rnn_args_init(&a));
+    CHECK_OK(apus_rnn_pack(context, plan, w, packed, (size_t)info.packed_bytes));
+    a.parameters = w;
+    a.packed = kind->packs ? packed : NULL;
+    a.x = room[0];
+    a.y = room[1];
+    a.dhn = a.h0 = a.hn = room[2];
+    if (lstm) a.dcn = a.c0 = a.cn = room[3];
+    a.dy = room[4];
+    a.dx = room[5];
+    a.dh0 = room[6];
+    a.dparameters = dw;
+    a.lengths = kind->with_lengths ? lengths : NULL;
+    a.workspace = malloc((size_t)info.workspace_bytes + 1);
+    a.workspace_bytes = (size_t)info.workspace_bytes;
+    a.scratch = own_scratch ? scratch : NULL;
+    a.scratch_bytes = own_scratch ? (size_t)info.scratch_bytes : 0;
+    apus_status status = APUS_OK;
+    long before = 0;
+    for (int run = 0; run < 102; run++) {
+      if (run == 2) before = counted_requests();
+      status |= apus_rnn_forward(context, plan, &a);
+      if (mode == APUS_RNN_TRAINING) status |= apus_rnn_backward(context, plan, &a);
+      status |= apus_rnn_pack(context, plan, w, packed, (size_t)info.packed_bytes);
+    }
+    long requests = counted_requests() - before;
+    CHECK_OK(status);
+    if (!CHECK(requests == 0))
+      fprintf(stderr, "  %ld requests: recurrent, %s, %s, %s, %s scratch\n", requests, kind->name,
+              mode == APUS_RNN_TRAINING ? "training" : "inference", apus_backend_name(context_info(context).backend),
+              own_scratch ? "own" : "no");
+    apus_rnn_plan_destroy(plan);
+    for (int i = 0; i < 7; i++) free(room[i]);
+    free(a.workspace), free(w), free(dw), free(packed), free(scratch);
+  }
+}
+
 static void in_order(void *user, int64_t count, apus_task_fn run, void *task) {
   (void)user;
   for (int64_t i = 0; i < count; i++) run(task, i);
@@ -306,6 +384,8 @@ int main(void) {
     }
     for (size_t j = 0; j < sizeof pool_kinds / sizeof *pool_kinds; j++)
       count_pool_runs(all[i], j % 2 ? APUS_FLOAT64 : APUS_FLOAT32, &pool_kinds[j], (int)(j + (size_t)i) % 2);
+    for (size_t j = 0; j < sizeof rnn_kinds / sizeof *rnn_kinds; j++)
+      count_rnn_runs(all[i], j % 2 ? APUS_FLOAT64 : APUS_FLOAT32, &rnn_kinds[j], (int)(j / 2 + (size_t)i) % 2);
     apus_context_destroy(all[i]);
   }
   return finish();

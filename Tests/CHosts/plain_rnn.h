@@ -5,18 +5,20 @@
 
 #include "check.h"
 
-/* e^x by its series, after halving the argument (a host links -lapus alone). */
-static inline double plain_exp(double x) {
+/* e^x by its series, after taking out powers of 2 (a host links -lapus alone). */
+static inline double rnn_exp(double x) {
   if (x != x) return x;
   if (x > 709) return 1e308 * 10;
   if (x < -745) return 0;
-  double r = x / 1024, term = 1, sum = 1;
-  for (int i = 1; i < 12; i++) sum += term *= r / i;
-  for (int i = 0; i < 10; i++) sum *= sum;
+  int power = (int)(x / 0.6931471805599453 + (x < 0 ? -0.5 : 0.5));
+  double r = x - power * 0.69314718036912382 - power * 1.9082149292705877e-10, term = 1, sum = 1;
+  for (int i = 1; i < 18; i++) sum += term *= r / i;
+  for (; power > 0; power--) sum *= 2;
+  for (; power < 0; power++) sum /= 2;
   return sum;
 }
-static inline double plain_sigmoid(double x) { return 1 / (1 + plain_exp(-x)); }
-static inline double plain_tanh(double x) { return x > 20 ? 1 : x < -20 ? -1 : 1 - 2 / (plain_exp(2 * x) + 1); }
+static inline double rnn_sigmoid(double x) { return 1 / (1 + rnn_exp(-x)); }
+static inline double rnn_tanh(double x) { return x > 20 ? 1 : x < -20 ? -1 : 1 - 2 / (rnn_exp(2 * x) + 1); }
 
 typedef struct rnn_sizes {
   int64_t T, B, I, H, L, D, S, G, O, count;
@@ -89,28 +91,28 @@ static inline void plain_cell(const apus_rnn_desc *d, const rnn_sizes *z, const 
     double *g = k->gates;
     if (d->cell == APUS_RNN_TANH || d->cell == APUS_RNN_RELU) {
       double v = pre[u] + rec[u];
-      k->h[u] = d->cell == APUS_RNN_TANH ? plain_tanh(v) : v > 0 ? v : 0;
+      k->h[u] = d->cell == APUS_RNN_TANH ? rnn_tanh(v) : v > 0 ? v : 0;
     } else if (d->cell == APUS_RNN_LSTM) {
       double c = k->c0[u], pi = 0, pf = 0, po = 0;
       if (at.pe >= 0) pi = w[at.pe + u], pf = w[at.pe + H + u], po = w[at.pe + 2 * H + u];
-      g[u] = plain_sigmoid(pre[u] + rec[u] + pi * c);
-      g[H + u] = plain_sigmoid(pre[H + u] + rec[H + u] + pf * c);
-      g[2 * H + u] = plain_tanh(pre[2 * H + u] + rec[2 * H + u]);
+      g[u] = rnn_sigmoid(pre[u] + rec[u] + pi * c);
+      g[H + u] = rnn_sigmoid(pre[H + u] + rec[H + u] + pf * c);
+      g[2 * H + u] = rnn_tanh(pre[2 * H + u] + rec[2 * H + u]);
       double raw = k->raw[u] = g[H + u] * c + g[u] * g[2 * H + u];
       if (d->cell_clip > 0) raw = raw > d->cell_clip ? d->cell_clip : raw < -d->cell_clip ? -d->cell_clip : raw;
       k->c[u] = raw;
-      g[3 * H + u] = plain_sigmoid(pre[3 * H + u] + rec[3 * H + u] + po * raw);
-      k->m[u] = g[3 * H + u] * plain_tanh(raw);
+      g[3 * H + u] = rnn_sigmoid(pre[3 * H + u] + rec[3 * H + u] + po * raw);
+      k->m[u] = g[3 * H + u] * rnn_tanh(raw);
     } else {
-      g[u] = plain_sigmoid(pre[u] + rec[u]);
-      g[H + u] = plain_sigmoid(pre[H + u] + rec[H + u]);
+      g[u] = rnn_sigmoid(pre[u] + rec[u]);
+      g[H + u] = rnn_sigmoid(pre[H + u] + rec[H + u]);
       rh[u] = g[u] * k->h0[u];
     }
   }
   for (int64_t u = 0; u < H && (gru || before); u++) {
     double *g = k->gates;
     k->q[u] = gru ? rec[2 * H + u] : rec[2 * H + u] + rnn_dot(w + at.wr, 2 * H + u, H, rh);
-    g[2 * H + u] = plain_tanh(pre[2 * H + u] + (gru ? g[u] * k->q[u] : k->q[u]));
+    g[2 * H + u] = rnn_tanh(pre[2 * H + u] + (gru ? g[u] * k->q[u] : k->q[u]));
     k->h[u] = (1 - g[H + u]) * g[2 * H + u] + g[H + u] * k->h0[u];
   }
   if (d->cell == APUS_RNN_LSTM)
@@ -132,7 +134,7 @@ static inline void plain_cell_back(const apus_rnn_desc *d, const rnn_sizes *z, c
     if (d->cell == APUS_RNN_TANH || d->cell == APUS_RNN_RELU) {
       pre[u] = rec[u] = dm[u] * (d->cell == APUS_RNN_TANH ? 1 - k->h[u] * k->h[u] : k->h[u] > 0);
     } else if (d->cell == APUS_RNN_LSTM) {
-      double i = g[u], f = g[H + u], n = g[2 * H + u], o = g[3 * H + u], t = plain_tanh(k->c[u]), c = k->c0[u];
+      double i = g[u], f = g[H + u], n = g[2 * H + u], o = g[3 * H + u], t = rnn_tanh(k->c[u]), c = k->c0[u];
       double zo = dm[u] * t * o * (1 - o), by_c = dc[u] + dm[u] * o * (1 - t * t);
       if (at.pe >= 0) by_c += zo * w[at.pe + 2 * H + u];
       if (d->cell_clip > 0 && (k->raw[u] > d->cell_clip || k->raw[u] < -d->cell_clip)) by_c = 0;
@@ -275,6 +277,27 @@ static inline void plain_rnn(const apus_rnn_desc *d, const plain_rnn_data *a) {
   }
   for (int64_t l = 0; l <= z.L; l++) free(inputs[l]);
   free(inputs), free(cells);
+}
+
+/* Elements of p that differ from the plain result by more than `terms` roundings of numbers as large as the largest. */
+static inline int64_t rnn_mistakes(const apus_rnn_desc *d, const char *name, const void *p, const double *wanted,
+                                   int64_t count, double terms) {
+  double size = 1, eps = d->dtype == APUS_FLOAT32 ? 1.2e-7 : 2.3e-16;
+  int64_t mistakes = 0;
+  for (int64_t i = 0; i < count; i++) {
+    double w = wanted[i] < 0 ? -wanted[i] : wanted[i];
+    if (w > size) size = w;
+  }
+  for (int64_t i = 0; i < count; i++) {
+    double got = d->dtype == APUS_FLOAT32 ? (double)((const float *)p)[i] : ((const double *)p)[i];
+    double error = got < wanted[i] ? wanted[i] - got : got - wanted[i];
+    if (error <= terms * eps * size) continue;
+    if (mistakes++ == 0)
+      fprintf(stderr, "%s[%lld] is %.17g instead of %.17g (cell %d, direction %d, T %lld, B %lld, I %lld, H %lld, L %lld)\n", name,
+              (long long)i, got, wanted[i], d->cell, d->direction, (long long)d->steps, (long long)d->batch,
+              (long long)d->input, (long long)d->hidden, (long long)d->layers);
+  }
+  return mistakes;
 }
 
 #endif

@@ -45,6 +45,14 @@ import Testing
     #expect(output.hasPrefix("images 8 x 1 x 28 x 28 -> 6 x 14 x 14 -> 16 x 5 x 5, loss "))
   }
 
+  /// Text one step at a time, from the program's weights: the sentences that they know, and a prompt that it goes on from.
+  @Test func text() throws {
+    let program = try Readme.products().appendingPathComponent("charrnn-c")
+    let sentences = "apus means without feet.\nswifts sleep on the wing.\nthey land only to nest.\n"
+    #expect(try Readme.run(program) == sentences)
+    #expect(try Readme.run(program, ["swifts sl", "apus q"]) == "swifts sleep on the wing.\napus \n")
+  }
+
   /// Functions, enumerations and structs of C that the documents name are declared.
   @Test(arguments: ["README.md", "Documentation/ADDING-A-KERNEL.md"]) func namesOfC(_ document: String) throws {
     let header = try Readme.text("include/apus.h")

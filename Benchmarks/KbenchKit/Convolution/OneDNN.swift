@@ -55,17 +55,20 @@ final class OneDNN {
     case source = 1
     case destination = 17
     case weights = 33
+    case recurrentWeights = 34
     case bias = 41
+    case workspace = 64
     case sourceGradient = 129
     case destinationGradient = 145
     case weightsGradient = 161
+    case recurrentGradient = 162
     case biasGradient = 169
   }
 
   /// "3.2.0".
   let version: String
-  private let handle: Object
-  private let major: Int32
+  let handle: Object
+  let major: Int32
   private var engine: Object?
   private var stream: Object?
 
@@ -93,7 +96,7 @@ final class OneDNN {
   }
 
   /// A CPU engine and its stream, made once.
-  private func start() throws(PeerError) -> (engine: Object, stream: Object) {
+  func start() throws(PeerError) -> (engine: Object, stream: Object) {
     if let engine, let stream { return (engine, stream) }
     typealias MakeEngine = @convention(c) (UnsafeMutablePointer<Object?>, Int32, Int) -> Int32
     typealias MakeStream = @convention(c) (UnsafeMutablePointer<Object?>, Object?, UInt32) -> Int32
@@ -106,12 +109,12 @@ final class OneDNN {
     return (engine, stream)
   }
 
-  private static func function<F>(_ handle: Object, _ name: String) throws(PeerError) -> F {
+  static func function<F>(_ handle: Object, _ name: String) throws(PeerError) -> F {
     guard let function = dlsym(handle, name) else { throw PeerError("it has no \(name)") }
     return unsafeBitCast(function, to: F.self)
   }
 
-  private func succeed(_ status: Int32, _ what: String) throws(PeerError) {
+  func succeed(_ status: Int32, _ what: String) throws(PeerError) {
     if status == 0 { return }
     let names = [1: "out of memory", 2: "invalid arguments", 3: "unimplemented", 5: "run time error"]
     throw PeerError("oneDNN refuses \(what): \(names[Int(status)] ?? "status \(status)")")
@@ -196,7 +199,7 @@ extension OneDNN {
   /// An operation that is ready to run.
   final class Primitive {
     /// Of `dnnl_primitive_desc_create` and its like.
-    fileprivate let plan: Object
+    let plan: Object
     fileprivate let object: Object
     private let library: OneDNN
     private let stream: Object
@@ -205,7 +208,7 @@ extension OneDNN {
     private var arguments: [Argument] = []
     private var memories: [Memory] = []
 
-    fileprivate init(plan: Object, _ library: OneDNN) throws(PeerError) {
+    init(plan: Object, _ library: OneDNN) throws(PeerError) {
       self.plan = plan
       self.library = library
       stream = try library.start().stream

@@ -10,6 +10,7 @@ public enum SelfTest {
       try gemm(context, Double.self, .float64)
       try convolution(context, Float.self, .float32)
       try convolution(context, Double.self, .float64)
+      try recurrent(context)
     }
   }
 
@@ -53,8 +54,8 @@ public enum SelfTest {
     }
   }
 
-  /// 1 / (1 + e^-x) by a Taylor series of e^(-x/64), for |x| < 4.
-  private static func logistic(_ x: Double) -> Double {
+  /// 1 / (1 + e^-x) by a Taylor series of e^(-x/64), for |x| < 16.
+  static func logistic(_ x: Double) -> Double {
     let y = -x / 64
     var term = 1.0
     var exp = 1.0

@@ -27,14 +27,17 @@ public struct RecurrentArguments {
   public var dy: UnsafeRawPointer?
   /// Backward: T flags; where one is 0, dy of that step is zero and not read. nil: all are read.
   public var dySteps: UnsafePointer<UInt8>?
-  /// Backward: gradients by hn and cn; nil: zero.
+  /// Backward: gradient by hn; nil: zero.
   public var dhn: UnsafeRawPointer?
+  /// Backward: gradient by cn; nil: zero.
   public var dcn: UnsafeRawPointer?
-  /// Backward: gradients by x, h0, c0 and the weights in the framework's order; nil where not wanted. Padding of dx is
-  /// zero, or, accumulating, as it was.
+  /// Backward: gradient by x; nil where not wanted. Padding is zero, or, accumulating, as it was.
   public var dx: UnsafeMutableRawPointer?
+  /// Backward: gradient by h0; nil where not wanted.
   public var dh0: UnsafeMutableRawPointer?
+  /// Backward: gradient by c0; nil where not wanted.
   public var dc0: UnsafeMutableRawPointer?
+  /// Backward: gradients by the parameters, in their order; nil where not wanted.
   public var dParameters: UnsafeMutableRawPointer?
   /// Gradients are added to what their tensors hold.
   public var accumulate = false

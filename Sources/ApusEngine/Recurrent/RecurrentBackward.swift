@@ -234,7 +234,9 @@ struct RecurrentBackwardRun {
     p.dGates = gates + time * steps.gateStep
     if d.projection > 0 { p.product = dState(direction) + time * steps.productStep }
     if phase == 1 {
-      p.a = d.projection > 0 ? UnsafeRawPointer(p.product) : UnsafeRawPointer(gates + time * steps.gateStep) + 2 * d.hidden * size
+      p.a =
+        d.projection > 0
+        ? UnsafeRawPointer(p.product) : UnsafeRawPointer(gates + time * steps.gateStep) + 2 * d.hidden * size
     }
     if phase == 0, let dy, steps.dySteps.map({ $0[time] != 0 }) ?? true {
       let column = d.direction == .bidirectionalConcatenated ? direction * d.state : 0
@@ -260,7 +262,8 @@ struct RecurrentBackwardRun {
   }
 
   private func weightGradients(
-    _ layer: Int, _ direction: Int, _ input: UnsafeRawPointer, _ dParameters: UnsafeMutableRawPointer, _ inputStride: Int
+    _ layer: Int, _ direction: Int, _ input: UnsafeRawPointer, _ dParameters: UnsafeMutableRawPointer,
+    _ inputStride: Int
   ) throws(ApusError) {
     guard let products = plan.gradientProducts(layer: layer), let states = plan.stateProducts else { return }
     func target(_ which: RecurrentParameter) -> UnsafeMutableRawPointer? {

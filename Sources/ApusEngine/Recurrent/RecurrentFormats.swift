@@ -22,7 +22,7 @@ public enum RecurrentFormat: Int32, CaseIterable, Sendable {
   var isTransposed: Bool { self == .oneDNN || self == .keras }
 
   /// Rows of H numbers in the bias.
-  func biasRows(_ cell: RecurrentCell) -> Int {
+  public func biasRows(_ cell: RecurrentCell) -> Int {
     switch self {
     case .onnx, .cuDNN: 2 * cell.gates
     case .oneDNN: cell == .gru ? 4 : cell.gates

@@ -93,12 +93,15 @@ extension RecurrentPlan {
   /// Bytes of the packed weights.
   public var packedBytes: Int {
     RecurrentPackedHeader.bytes + forwardPackedBytes
-      + (0..<descriptor.layers).reduce(0) { $0 + descriptor.directions * places(layer: $1).backwardBytes }
+      + recurrenceBytes { $0.backwardBytes }
   }
 
   /// Everything that inference needs comes first, so that its plans take what a training plan packed.
-  private var forwardPackedBytes: Int {
-    (0..<descriptor.layers).reduce(0) { $0 + descriptor.directions * places(layer: $1).forwardBytes }
+  private var forwardPackedBytes: Int { recurrenceBytes { $0.forwardBytes } }
+
+  /// Of all recurrences; there may be 2^31 layers, so not one after the other.
+  private func recurrenceBytes(_ bytes: (RecurrentPackedPlaces) -> Int) -> Int {
+    descriptor.directions * (bytes(firstPlaces) + (descriptor.layers - 1) * bytes(innerPlaces))
   }
 
   func places(layer: Int) -> RecurrentPackedPlaces { layer == 0 ? firstPlaces : innerPlaces }

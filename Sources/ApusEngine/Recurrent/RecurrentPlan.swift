@@ -121,12 +121,10 @@ public final class RecurrentPlan: Sendable {
   /// Operations of the products of a forward run; a multiply-add counts as two.
   public var flops: Double {
     let d = descriptor
-    var perRow = 0.0
-    for layer in 0..<d.layers {
-      let recurrence =
-        Double(d.gateRows) * Double(d.layerInput(layer) + d.state) + Double(d.projection) * Double(d.hidden)
-      perRow += Double(d.directions) * recurrence
+    func recurrence(_ layer: Int) -> Double {
+      Double(d.gateRows) * Double(d.layerInput(layer) + d.state) + Double(d.projection) * Double(d.hidden)
     }
+    let perRow = Double(d.directions) * (recurrence(0) + Double(d.layers - 1) * recurrence(1))
     return 2 * Double(d.steps) * Double(d.batch) * perRow
   }
 

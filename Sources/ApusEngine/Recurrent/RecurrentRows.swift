@@ -70,7 +70,8 @@ struct RecurrentRows {
 
   /// The sum of two directions' states, of rows that are no padding: to the caller's y, or time-major for the next layer.
   func sum(
-    _ states: UnsafeRawPointer, pitch: Int, into y: UnsafeMutableRawPointer, isCallers: Bool, _ context: ExecutionContext
+    _ states: UnsafeRawPointer, pitch: Int, into y: UnsafeMutableRawPointer, isCallers: Bool,
+    _ context: ExecutionContext
   ) throws(ApusError) {
     let bytes = width * size
     try context.parallel(count: steps, grain: grain) { range in

@@ -76,7 +76,8 @@ private func finishProduct<V: KernelVector>(
   _: V.Type
 ) {
   switch p.pointee.finish {
-  case .tanh: eachVector(p, sums, width, block, rows, V.self) { finishSimple($0, $1, $2, $3, $4, $5, V.self) { tanh($0) } }
+  case .tanh:
+    eachVector(p, sums, width, block, rows, V.self) { finishSimple($0, $1, $2, $3, $4, $5, V.self) { tanh($0) } }
   case .relu:
     eachVector(p, sums, width, block, rows, V.self) {
       finishSimple($0, $1, $2, $3, $4, $5, V.self) { V.maximumOrNaN($0, V.zero) }
@@ -100,9 +101,13 @@ private func finishProduct<V: KernelVector>(
       }
     }
   case .longShortTermBackward:
-    eachVector(p, sums, width, block, rows, V.self) { finishLongShortTermBackward($0, $1, $2, $3, $4, $5, false, V.self) }
+    eachVector(p, sums, width, block, rows, V.self) {
+      finishLongShortTermBackward($0, $1, $2, $3, $4, $5, false, V.self)
+    }
   case .longShortTermBackwardProjected:
-    eachVector(p, sums, width, block, rows, V.self) { finishLongShortTermBackward($0, $1, $2, $3, $4, $5, true, V.self) }
+    eachVector(p, sums, width, block, rows, V.self) {
+      finishLongShortTermBackward($0, $1, $2, $3, $4, $5, true, V.self)
+    }
   case .gatedResetAfterBackward:
     eachVector(p, sums, width, block, rows, V.self) { finishResetAfterBackward($0, $1, $2, $3, $4, $5, V.self) }
   case .gatedResetBeforeBackward:
