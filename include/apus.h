@@ -635,6 +635,215 @@ apus_status apus_pool_args_init(apus_pool_args *args);
  * anything is written). */
 apus_status apus_pool_run(const apus_context *context, const apus_pool_plan *plan, const apus_pool_args *args);
 
+/* ------------------------------------------------------------------------------- functions of every element */
+
+/* The families from here on have no plans: a description is checked at each call, which costs some nanoseconds, and holds
+ * nothing. Calls allocate nothing but each thread's buffer at its first use. Results have the same bits for any number of
+ * threads, any back end and any alignment. Tensors are dense unless an apus_tensor describes them. Where an output may be an
+ * input, it is the same pointer: partial overlaps are errors that are not noticed.
+ * Every call: INVALID_ARGUMENT for NULL where elements are needed, negative sizes, sizes in bytes that overflow;
+ * UNSUPPORTED for a reserved dtype; OUT_OF_MEMORY where a thread's buffer is refused. Nothing has been written then. */
+
+/* Activations beyond those that products apply themselves (APUS_ACTIVATION_NONE to _TANH above), with alpha and beta:
+ *   leaky ReLU    x < 0: alpha x (0.01)                       ELU         x < 0: alpha (e^x - 1)  (1)
+ *   SELU          1.0507 x, x < 0: 1.0507 1.6733 (e^x - 1)    CELU        x < 0: alpha (e^(x / alpha) - 1)  (1)
+ *   SOFTPLUS      log(1 + e^(alpha x)) / alpha  (1)           SOFTSIGN    x / (1 + |x|)
+ *   HARD_SIGMOID  x / 6 + 1/2 within 0..1                     HARD_TANH   x within alpha..beta  (-1, 1)
+ *   HARD_SWISH    x hard_sigmoid(x)                           SILU        x sigmoid(x)
+ *   GELU          x (1 + erf(x / sqrt 2)) / 2                 GELU_TANH   x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3))
+ *   MISH          x tanh(log(1 + e^x))                        CLAMP       x within alpha..beta  (0, 1)
+ * exp, log, erf, tanh, sigmoid and softplus (of alpha 1) are within 2 ulp in float32, and in float64 within 2.5. */
+enum {
+  APUS_ACTIVATION_SELU = 6,
+  APUS_ACTIVATION_CELU = 7,
+  APUS_ACTIVATION_SOFTPLUS = 8,
+  APUS_ACTIVATION_SOFTSIGN = 9,
+  APUS_ACTIVATION_HARD_SIGMOID = 10,
+  APUS_ACTIVATION_HARD_TANH = 11,
+  APUS_ACTIVATION_HARD_SWISH = 12,
+  APUS_ACTIVATION_SILU = 13,
+  APUS_ACTIVATION_GELU = 14,
+  APUS_ACTIVATION_GELU_TANH = 15,
+  APUS_ACTIVATION_MISH = 16,
+  APUS_ACTIVATION_CLAMP = 17
+};
+
+/* Other functions; AFFINE is alpha x + beta, SIGN is -1, 0 or 1. */
+enum {
+  APUS_FUNCTION_EXP = 32,
+  APUS_FUNCTION_LOG = 33,
+  APUS_FUNCTION_SQRT = 34,
+  APUS_FUNCTION_ABS = 35,
+  APUS_FUNCTION_NEGATE = 36,
+  APUS_FUNCTION_SQUARE = 37,
+  APUS_FUNCTION_RECIPROCAL = 38,
+  APUS_FUNCTION_SIGN = 39,
+  APUS_FUNCTION_EXPM1 = 40,
+  APUS_FUNCTION_ERF = 41,
+  APUS_FUNCTION_AFFINE = 42
+};
+
+typedef struct apus_elementwise_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t function; /* APUS_ACTIVATION_... or APUS_FUNCTION_... */
+  int64_t count;    /* elements */
+  double alpha, beta;
+  int32_t from_output; /* backward only: 1: saved is y, 0: it is x */
+  int32_t accumulate;  /* backward only: 1: added to dx */
+} apus_elementwise_desc;
+
+/* Fills in a function with its usual alpha and beta. INVALID_ARGUMENT: NULL. */
+apus_status apus_elementwise_desc_init(apus_elementwise_desc *desc, int32_t dtype, int32_t function, int64_t count);
+
+/* y = f(x); y may be x.
+ * INVALID_ARGUMENT: alpha of CELU and SOFTPLUS that is not above 0; alpha above beta of HARD_TANH and CLAMP. */
+apus_status apus_elementwise_forward(const apus_context *context, const apus_elementwise_desc *desc, const void *x, void *y);
+
+/* dx = f'(x) dy. saved is forward's x or, with from_output, its y; dx may be dy or saved. The output tells the gradient of NONE,
+ * RELU, LEAKY_RELU and ELU with alpha >= 0, SIGMOID, TANH, SELU, CELU, SOFTPLUS, SOFTSIGN, HARD_SIGMOID, HARD_TANH, CLAMP, EXP and
+ * SQRT; others refuse from_output with INVALID_ARGUMENT. At a corner the gradient is that of the flat side, for leaky ReLU, ELU
+ * and their like that of x > 0. NaN in saved makes NaN, but of those with a corner at 0 (except ReLU), which let dy pass. */
+apus_status apus_elementwise_backward(const apus_context *context, const apus_elementwise_desc *desc, const void *saved,
+                                      const void *dy, void *dx);
+
+/* PReLU: x < 0: slope x, with a slope for each channel; x is outer x channels x inner elements. y may be x. */
+apus_status apus_prelu_forward(const apus_context *context, int32_t dtype, int64_t outer, int64_t channels, int64_t inner,
+                               const void *x, const void *slopes, void *y);
+/* dx, and the slopes' gradient, added up in the order of outer. dx may be dy. */
+apus_status apus_prelu_backward(const apus_context *context, int32_t dtype, int64_t outer, int64_t channels, int64_t inner,
+                                const void *x, const void *slopes, const void *dy, void *dx, void *dslopes);
+
+/* ------------------------------------------------------------------------------------------------ softmax */
+
+/* e^x over the sum of e^x along one axis of outer x size x inner elements, or its logarithm. The largest element is taken away
+ * first: finite arguments of any size give finite results. An element's error is within (size / 64 + 16) eps of it. */
+typedef struct apus_softmax_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t logarithm; /* 1: the logarithm of softmax */
+  int64_t outer, size, inner;
+} apus_softmax_desc;
+
+/* The axis of a dense tensor with rank sizes; axis -1 is the last one. INVALID_ARGUMENT: NULL, an axis outside of -rank..rank-1. */
+apus_status apus_softmax_desc_init(apus_softmax_desc *desc, int32_t dtype, int32_t rank, const int64_t *shape, int32_t axis);
+
+/* y from x; y may be x. */
+apus_status apus_softmax_forward(const apus_context *context, const apus_softmax_desc *desc, const void *x, void *y);
+/* dx from forward's y and dy; dx may be dy. */
+apus_status apus_softmax_backward(const apus_context *context, const apus_softmax_desc *desc, const void *y, const void *dy,
+                                  void *dx);
+
+/* ------------------------------------------------------------------------------------------------ normalisation */
+
+/* y = (x - mean) / sqrt(variance + epsilon) gamma + beta, where mean and variance are those of
+ *   BATCH     a channel over the batch (S. Ioffe, C. Szegedy, 2015)
+ *   LAYER     a row (J. L. Ba et al., 2016)
+ *   INSTANCE  a channel of a sample (D. Ulyanov et al., 2016)
+ *   GROUP     a group of channels of a sample (Y. Wu, K. He, 2018)
+ *   RMS       a row, with the mean taken for 0 (B. Zhang, R. Sennrich, 2019)
+ * Variances are sums of squared deviations from the mean, never differences of large numbers. */
+enum { APUS_NORM_BATCH = 0, APUS_NORM_LAYER = 1, APUS_NORM_INSTANCE = 2, APUS_NORM_GROUP = 3, APUS_NORM_RMS = 4 };
+
+/* LAYER and RMS: batch rows of channels elements, positions 1, and gamma and beta have a number for each element. Others:
+ * batch x channels planes of positions elements, or with NHWC batch x positions pixels of channels. */
+typedef struct apus_norm_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t kind;     /* APUS_NORM_... */
+  int32_t layout;   /* APUS_LAYOUT_... */
+  int32_t training; /* BATCH: 1: statistics of the batch, 0: the running ones. 1 for the others */
+  int64_t batch, channels, positions;
+  int64_t groups;   /* GROUP: divides channels */
+  double epsilon;   /* 1e-5 */
+  double momentum;  /* BATCH: running += momentum (batch's - running), the variance with n - 1; 0.1 */
+} apus_norm_desc;
+
+/* Fills in a normalisation of NCHW for training, with one group. INVALID_ARGUMENT: NULL. */
+apus_status apus_norm_desc_init(apus_norm_desc *desc, int32_t dtype, int32_t kind, int64_t batch, int64_t channels,
+                                int64_t positions);
+
+/* Numbers of mean and of scale: channels, rows, batch * channels or batch * groups. INVALID_ARGUMENT as forward. */
+apus_status apus_norm_statistics_count(const apus_norm_desc *desc, int64_t *count);
+
+typedef struct apus_norm_args {
+  size_t struct_size;
+  const void *x;
+  const void *gamma;      /* a number for each channel; NULL: 1 */
+  const void *beta;       /* a number for each channel; NULL: 0. RMS takes one too */
+  void *y;                /* forward: the result; may be x */
+  void *mean;             /* forward: written if not NULL; backward: read (not by RMS) */
+  void *scale;            /* 1 / sqrt(variance + epsilon), likewise */
+  void *running_mean;     /* BATCH, a number for each channel: updated in training if not NULL, read otherwise */
+  void *running_variance; /* likewise */
+  const void *dy;         /* backward */
+  void *dx;               /* backward: written if not NULL; may be dy */
+  void *dgamma;           /* backward: written if not NULL */
+  void *dbeta;            /* backward: written if not NULL */
+} apus_norm_args;
+
+/* struct_size, all pointers NULL. INVALID_ARGUMENT: NULL. */
+apus_status apus_norm_args_init(apus_norm_args *args);
+
+/* y, and the statistics. INVALID_ARGUMENT: groups that do not divide channels, positions of rows, epsilon below 0, momentum
+ * outside of 0..1. */
+apus_status apus_norm_forward(const apus_context *context, const apus_norm_desc *desc, const apus_norm_args *args);
+/* dx, dgamma and dbeta, those that are not NULL, from x, dy, gamma, mean and scale. */
+apus_status apus_norm_backward(const apus_context *context, const apus_norm_desc *desc, const apus_norm_args *args);
+
+/* Folds a BATCH normalisation with running statistics (args: gamma, beta, running_mean, running_variance) into the convolution or
+ * linear layer before it, whose weights are channels x per_channel: new_weights = weights gamma scale,
+ * new_bias = (bias - mean) gamma scale + beta. bias may be NULL, for 0; the new ones may be the old ones. */
+apus_status apus_norm_fold(const apus_norm_desc *desc, const apus_norm_args *args, int64_t per_channel, const void *weights,
+                           const void *bias, void *new_weights, void *new_bias);
+
+/* Local response normalisation across channels (A. Krizhevsky et al., 2012): y = x (k + alpha / size * sum of x^2)^-beta, the sum
+ * over channels c - size / 2 to c - size / 2 + size - 1. */
+typedef struct apus_lrn_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t layout; /* APUS_LAYOUT_... */
+  int64_t batch, channels, positions;
+  int64_t size;          /* 5 */
+  double alpha, beta, k; /* 1e-4, 0.75, 1 */
+} apus_lrn_desc;
+/* Fills in the usual numbers and NCHW. INVALID_ARGUMENT: NULL. */
+apus_status apus_lrn_desc_init(apus_lrn_desc *desc, int32_t dtype, int64_t batch, int64_t channels, int64_t positions);
+/* y from x; y may be x. INVALID_ARGUMENT: size outside of 1..2^20, k that is not above 0, alpha below 0. */
+apus_status apus_lrn_forward(const apus_context *context, const apus_lrn_desc *desc, const void *x, void *y);
+/* dx from x and dy; dx may be dy. */
+apus_status apus_lrn_backward(const apus_context *context, const apus_lrn_desc *desc, const void *x, const void *dy, void *dx);
+
+/* ------------------------------------------------------------------------- arithmetic with broadcasting */
+
+/* y = f(a, b). Comparisons give 1 or 0; those with NaN are false, but for NOT_EQUAL. MINIMUM and MAXIMUM of NaN are NaN. POWER is
+ * libm's pow (float32: powf), element by element. */
+enum {
+  APUS_BINARY_ADD = 0,
+  APUS_BINARY_SUBTRACT = 1,
+  APUS_BINARY_MULTIPLY = 2,
+  APUS_BINARY_DIVIDE = 3,
+  APUS_BINARY_POWER = 4,
+  APUS_BINARY_MINIMUM = 5,
+  APUS_BINARY_MAXIMUM = 6,
+  APUS_BINARY_EQUAL = 7,
+  APUS_BINARY_NOT_EQUAL = 8,
+  APUS_BINARY_LESS = 9,
+  APUS_BINARY_LESS_OR_EQUAL = 10,
+  APUS_BINARY_GREATER = 11,
+  APUS_BINARY_GREATER_OR_EQUAL = 12
+};
+
+/* Tensors of one dtype with any strides; 0 repeats. Sizes are compared from the last dimension on: a size of a source is that of
+ * y or 1, and missing dimensions are 1. y may be a source with the same shape and strides; its elements must not overlap.
+ * INVALID_ARGUMENT: shapes that do not broadcast to y's (the message has both), dtypes that differ. */
+apus_status apus_binary(const apus_context *context, int32_t function, const apus_tensor *a_tensor, const void *a,
+                        const apus_tensor *b_tensor, const void *b, const apus_tensor *y_tensor, void *y);
+/* y = condition ? a : b, where a number that is not 0 (NaN is one) is true. */
+apus_status apus_select(const apus_context *context, const apus_tensor *condition_tensor, const void *condition,
+                        const apus_tensor *a_tensor, const void *a, const apus_tensor *b_tensor, const void *b,
+                        const apus_tensor *y_tensor, void *y);
+
 #ifdef __cplusplus
 }
 #endif

@@ -20,6 +20,18 @@
   public var winograd32: WinogradKernels
   /// Winograd's transforms in float64.
   public var winograd64: WinogradKernels
+  /// Functions of elements in float32.
+  public var elements32: ElementKernels
+  /// Functions of elements in float64.
+  public var elements64: ElementKernels
+  /// Softmax in float32.
+  public var softmax32: SoftmaxKernels
+  /// Softmax in float64.
+  public var softmax64: SoftmaxKernels
+  /// Normalisation in float32.
+  public var normalization32: NormalizationKernels
+  /// Normalisation in float64.
+  public var normalization64: NormalizationKernels
   /// exp, sigmoid and the like over arrays.
   public var vectorMath: VectorMathKernels
   /// The yardstick in float32.
@@ -31,7 +43,10 @@
   @inlinable public init(
     gemm32: GemmKernels, gemm64: GemmKernels, convolution32: ConvolutionKernels, convolution64: ConvolutionKernels,
     planes32: PlaneKernels, planes64: PlaneKernels, pooling32: PoolingKernels, pooling64: PoolingKernels,
-    winograd32: WinogradKernels, winograd64: WinogradKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
+    winograd32: WinogradKernels, winograd64: WinogradKernels, elements32: ElementKernels,
+    elements64: ElementKernels, softmax32: SoftmaxKernels,
+    softmax64: SoftmaxKernels, normalization32: NormalizationKernels,
+    normalization64: NormalizationKernels, vectorMath: VectorMathKernels, limits32: LimitKernels,
     limits64: LimitKernels
   ) {
     self.gemm32 = gemm32
@@ -44,6 +59,12 @@
     self.pooling64 = pooling64
     self.winograd32 = winograd32
     self.winograd64 = winograd64
+    self.elements32 = elements32
+    self.elements64 = elements64
+    self.softmax32 = softmax32
+    self.softmax64 = softmax64
+    self.normalization32 = normalization32
+    self.normalization64 = normalization64
     self.vectorMath = vectorMath
     self.limits32 = limits32
     self.limits64 = limits64

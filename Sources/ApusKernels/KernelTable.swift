@@ -6,6 +6,9 @@ func makeKernelTable() -> KernelTable {
     gemm32: makeGemmKernelsF32(), gemm64: makeGemmKernelsF64(), convolution32: makeConvolutionKernelsF32(),
     convolution64: makeConvolutionKernelsF64(), planes32: makePlaneKernelsF32(), planes64: makePlaneKernelsF64(),
     pooling32: makePoolingKernelsF32(), pooling64: makePoolingKernelsF64(), winograd32: makeWinogradKernelsF32(),
-    winograd64: makeWinogradKernelsF64(), vectorMath: makeVectorMathKernels(), limits32: makeLimitKernelsF32(),
+    winograd64: makeWinogradKernelsF64(), elements32: makeElementKernelsF32(),
+    elements64: makeElementKernelsF64(), softmax32: makeSoftmaxKernelsF32(),
+    softmax64: makeSoftmaxKernelsF64(), normalization32: makeNormalizationKernelsF32(),
+    normalization64: makeNormalizationKernelsF64(), vectorMath: makeVectorMathKernels(), limits32: makeLimitKernelsF32(),
     limits64: makeLimitKernelsF64())
 }

@@ -351,3 +351,65 @@ APUS_INLINE void apus_stream_fence(void) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+
+// Elementwise operations and row reductions.
+//   equal, at_most    1 where a == b (a <= b), 0 elsewhere and where one is NaN
+//   raise             a^b, lane by lane, by libm
+//   load_or           the first lanes from memory, those of `other` behind them
+//   load_strided, store_strided   the first lanes from or to elements that lie `stride` apart
+#define APUS_ELEMENTS(T, V, N, S)                                                                                      \
+  APUS_INLINE V apus_equal_##S(V a, V b) { return a == b ? (V)(T)1 : (V)(T)0; }                                        \
+  APUS_INLINE V apus_at_most_##S(V a, V b) { return a <= b ? (V)(T)1 : (V)(T)0; }                                      \
+  static __attribute__((noinline, unused)) void apus_pow_lanes_##S(V *a, const V *b) {                                 \
+    union { V v; T x[N]; } u = {.v = *a}, e = {.v = *b};                                                               \
+    _Pragma("clang loop unroll(disable)") for (int i = 0; i < N; i++) u.x[i] =                                         \
+        sizeof(T) == 4 ? (T)__builtin_powf((float)u.x[i], (float)e.x[i]) : (T)__builtin_pow(u.x[i], e.x[i]);           \
+    *a = u.v;                                                                                                          \
+  }                                                                                                                    \
+  APUS_INLINE V apus_raise_by_##S(V a, V b) {                                                                          \
+    apus_pow_lanes_##S(&a, &b);                                                                                        \
+    return a;                                                                                                          \
+  }                                                                                                                    \
+  APUS_INLINE V apus_load_strided_##S(const T *p, ptrdiff_t stride, ptrdiff_t count) {                                 \
+    union { V v; T x[N]; } u = {.v = (V)(T)0};                                                                         \
+    _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = p[i * stride];                \
+    return u.v;                                                                                                        \
+  }                                                                                                                    \
+  APUS_INLINE void apus_store_strided_##S(T *p, ptrdiff_t stride, ptrdiff_t count, V v) {                              \
+    union { V v; T x[N]; } u = {.v = v};                                                                               \
+    _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) p[i * stride] = u.x[i];                \
+  }
+#define APUS_LOAD_OR(T, V, N, S)                                                                                       \
+  APUS_INLINE V apus_load_or_##S(const T *p, ptrdiff_t count, V other) {                                               \
+    union { V v; T x[N]; } u = {.v = other};                                                                           \
+    _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = p[i];                         \
+    return u.v;                                                                                                        \
+  }
+APUS_ELEMENTS(float, apus_f32x4, 4, f32x4)
+APUS_ELEMENTS(double, apus_f64x2, 2, f64x2)
+APUS_LOAD_OR(float, apus_f32x4, 4, f32x4)
+APUS_LOAD_OR(double, apus_f64x2, 2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_ELEMENTS(float, apus_f32x8, 8, f32x8)
+APUS_ELEMENTS(double, apus_f64x4, 4, f64x4)
+APUS_INLINE apus_f32x8 apus_load_or_f32x8(const float *p, ptrdiff_t count, apus_f32x8 other) {
+  __m256i m = apus_first_lanes_32(count);
+  return _mm256_blendv_ps(other, _mm256_maskload_ps(p, m), (__m256)m);
+}
+APUS_INLINE apus_f64x4 apus_load_or_f64x4(const double *p, ptrdiff_t count, apus_f64x4 other) {
+  __m256i m = apus_first_lanes_64(count);
+  return _mm256_blendv_pd(other, _mm256_maskload_pd(p, m), (__m256d)m);
+}
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_ELEMENTS(float, apus_f32x16, 16, f32x16)
+APUS_ELEMENTS(double, apus_f64x8, 8, f64x8)
+APUS_INLINE apus_f32x16 apus_load_or_f32x16(const float *p, ptrdiff_t count, apus_f32x16 other) {
+  return _mm512_mask_loadu_ps(other, (__mmask16)_bzhi_u32(0xffff, (unsigned)count), p);
+}
+APUS_INLINE apus_f64x8 apus_load_or_f64x8(const double *p, ptrdiff_t count, apus_f64x8 other) {
+  return _mm512_mask_loadu_pd(other, (__mmask8)_bzhi_u32(0xff, (unsigned)count), p);
+}
+#endif
+#undef APUS_ELEMENTS
+#undef APUS_LOAD_OR
