@@ -9,6 +9,10 @@ func makeKernelTable() -> KernelTable {
     winograd64: makeWinogradKernelsF64(), elements32: makeElementKernelsF32(),
     elements64: makeElementKernelsF64(), softmax32: makeSoftmaxKernelsF32(),
     softmax64: makeSoftmaxKernelsF64(), normalization32: makeNormalizationKernelsF32(),
-    normalization64: makeNormalizationKernelsF64(), vectorMath: makeVectorMathKernels(), limits32: makeLimitKernelsF32(),
+    normalization64: makeNormalizationKernelsF64(), losses32: makeLossKernelsF32(),
+    losses64: makeLossKernelsF64(), optimizers32: makeOptimizerKernelsF32(),
+    optimizers64: makeOptimizerKernelsF64(), random32: makeRandomKernelsF32(),
+    random64: makeRandomKernelsF64(), reductions32: makeReductionKernelsF32(),
+    reductions64: makeReductionKernelsF64(), vectorMath: makeVectorMathKernels(), limits32: makeLimitKernelsF32(),
     limits64: makeLimitKernelsF64())
 }

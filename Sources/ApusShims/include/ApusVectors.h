@@ -413,3 +413,49 @@ APUS_INLINE apus_f64x8 apus_load_or_f64x8(const double *p, ptrdiff_t count, apus
 #endif
 #undef APUS_ELEMENTS
 #undef APUS_LOAD_OR
+
+// Philox4x32-10 (J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): 64 words of a block from its number
+// and a key. Words 16 w to 16 w + 15 are word w of the counters 16 block to 16 block + 15; stream is the counter's high half.
+static __attribute__((noinline, unused)) void apus_philox_block(uint64_t key, uint64_t stream, uint64_t block, uint32_t *out) {
+  uint32_t a[16], b[16], c[16], d[16], k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 16; i++) {
+    uint64_t n = block * 16 + (uint64_t)i;
+    a[i] = (uint32_t)n;
+    b[i] = (uint32_t)(n >> 32);
+    c[i] = (uint32_t)stream;
+    d[i] = (uint32_t)(stream >> 32);
+  }
+  _Pragma("clang loop unroll(disable)") for (int round = 0; round < 10; round++) {
+    _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 16; i++) {
+      uint64_t p = (uint64_t)a[i] * 0xD2511F53u, q = (uint64_t)c[i] * 0xCD9E8D57u;
+      uint32_t na = (uint32_t)(q >> 32) ^ b[i] ^ k0, nc = (uint32_t)(p >> 32) ^ d[i] ^ k1;
+      b[i] = (uint32_t)q;
+      d[i] = (uint32_t)p;
+      a[i] = na;
+      c[i] = nc;
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  memcpy(out, a, sizeof a);
+  memcpy(out + 16, b, sizeof b);
+  memcpy(out + 32, c, sizeof c);
+  memcpy(out + 48, d, sizeof d);
+}
+// Numbers in the open interval (0, 1): the middles of 2^23 (2^52) equal parts, from one word (two) each.
+static __attribute__((noinline, unused)) void apus_uniform_f32(const uint32_t *words, const uint32_t *more, float *out) {
+  (void)more;
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] =
+      ((float)(int32_t)(words[i] >> 9) + 0.5f) * 0x1p-23f;
+}
+static __attribute__((noinline, unused)) void apus_uniform_f64(const uint32_t *words, const uint32_t *more, double *out) {
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] =
+      ((double)(int32_t)(words[i] >> 1) * 0x1p21 + (double)(int32_t)(more[i] >> 11) + 0.5) * 0x1p-52;
+}
+// 1 where a word is at least the threshold, 0 elsewhere.
+static __attribute__((noinline, unused)) void apus_kept_f32(const uint32_t *words, uint32_t threshold, float *out) {
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] = words[i] >= threshold ? 1 : 0;
+}
+static __attribute__((noinline, unused)) void apus_kept_f64(const uint32_t *words, uint32_t threshold, double *out) {
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] = words[i] >= threshold ? 1 : 0;
+}
