@@ -75,43 +75,96 @@ func mapElements<V: KernelVector>(
   let streams = options.pointee.streams
   @inline(__always) func run(_ f: (V) -> V) { mapOne(x, y, count, streams: streams, V.self, f) }
   switch ElementFunction(rawValue: function) {
-  case .identity: run { $0 }
-  case .relu: run { V.maximum(V.zero, $0) }
-  case .leakyReLU: run { V.select($0 * alpha, $0, where: $0, isLessThan: V.zero) }
-  case .elu: run { V.select(expMinusOne($0) * alpha, $0, where: $0, isLessThan: V.zero) }
-  case .sigmoid: run { sigmoid($0) }
-  case .tanh: run { tanh($0) }
+  case .identity:
+    @inline(__always) func f1(_ v0: V) -> V { v0 }
+    run(f1)
+  case .relu:
+    @inline(__always) func f2(_ v0: V) -> V { V.maximum(V.zero, v0) }
+    run(f2)
+  case .leakyReLU:
+    @inline(__always) func f3(_ v0: V) -> V { V.select(v0 * alpha, v0, where: v0, isLessThan: V.zero) }
+    run(f3)
+  case .elu:
+    @inline(__always) func f4(_ v0: V) -> V { V.select(expMinusOne(v0) * alpha, v0, where: v0, isLessThan: V.zero) }
+    run(f4)
+  case .sigmoid:
+    @inline(__always) func f5(_ v0: V) -> V { sigmoid(v0) }
+    run(f5)
+  case .tanh:
+    @inline(__always) func f6(_ v0: V) -> V { tanh(v0) }
+    run(f6)
   case .selu:
-    run {
-      V.select(expMinusOne($0) * V(repeating: Scalar.seluAlpha), $0, where: $0, isLessThan: V.zero)
+    @inline(__always) func f7(_ v0: V) -> V {
+      V.select(expMinusOne(v0) * V(repeating: Scalar.seluAlpha), v0, where: v0, isLessThan: V.zero)
         * V(repeating: Scalar.seluScale)
     }
-  case .celu: run { V.select(expMinusOne($0 / alpha) * alpha, $0, where: $0, isLessThan: V.zero) }
-  case .softplus: run { softplus($0 * alpha) / alpha }
-  case .softsign: run { softsign($0) }
-  case .hardSigmoid: run { hardSigmoid($0) }
-  case .hardTanh, .clamp: run { V.minimum(beta, V.maximum(alpha, $0)) }
-  case .hardSwish: run { hardSwish($0) }
-  case .silu: run { gated($0) * sigmoid($0) }
-  case .gelu: run { gated($0) * normalDistribution($0) }
+    run(f7)
+  case .celu:
+    @inline(__always) func f8(_ v0: V) -> V { V.select(expMinusOne(v0 / alpha) * alpha, v0, where: v0, isLessThan: V.zero) }
+    run(f8)
+  case .softplus:
+    @inline(__always) func f9(_ v0: V) -> V { softplus(v0 * alpha) / alpha }
+    run(f9)
+  case .softsign:
+    @inline(__always) func f10(_ v0: V) -> V { softsign(v0) }
+    run(f10)
+  case .hardSigmoid:
+    @inline(__always) func f11(_ v0: V) -> V { hardSigmoid(v0) }
+    run(f11)
+  case .hardTanh, .clamp:
+    @inline(__always) func f12(_ v0: V) -> V { V.minimum(beta, V.maximum(alpha, v0)) }
+    run(f12)
+  case .hardSwish:
+    @inline(__always) func f13(_ v0: V) -> V { hardSwish(v0) }
+    run(f13)
+  case .silu:
+    @inline(__always) func f14(_ v0: V) -> V { gated(v0) * sigmoid(v0) }
+    run(f14)
+  case .gelu:
+    @inline(__always) func f15(_ v0: V) -> V { gated(v0) * normalDistribution(v0) }
+    run(f15)
   case .geluTanh:
-    run {
-      let b = gated($0)
+    @inline(__always) func f16(_ v0: V) -> V {
+      let b = gated(v0)
       return b * sigmoid(geluArgument(b))
     }
-  case .mish: run { gated($0) * mishGate($0) }
-  case .exp: run { exp($0) }
-  case .log: run { log($0) }
-  case .squareRoot: run { V.squareRoot($0) }
-  case .absolute: run { magnitude($0) }
-  case .negate: run { V(repeating: -0.0) - $0 }
-  case .square: run { $0 * $0 }
-  case .reciprocal: run { V.one / $0 }
+    run(f16)
+  case .mish:
+    @inline(__always) func f17(_ v0: V) -> V { gated(v0) * mishGate(v0) }
+    run(f17)
+  case .exp:
+    @inline(__always) func f18(_ v0: V) -> V { exp(v0) }
+    run(f18)
+  case .log:
+    @inline(__always) func f19(_ v0: V) -> V { log(v0) }
+    run(f19)
+  case .squareRoot:
+    @inline(__always) func f20(_ v0: V) -> V { V.squareRoot(v0) }
+    run(f20)
+  case .absolute:
+    @inline(__always) func f21(_ v0: V) -> V { magnitude(v0) }
+    run(f21)
+  case .negate:
+    @inline(__always) func f22(_ v0: V) -> V { V(repeating: -0.0) - v0 }
+    run(f22)
+  case .square:
+    @inline(__always) func f23(_ v0: V) -> V { v0 * v0 }
+    run(f23)
+  case .reciprocal:
+    @inline(__always) func f24(_ v0: V) -> V { V.one / v0 }
+    run(f24)
   case .sign:
-    run { V.select(V(repeating: -1), V.select(V.one, $0, where: V.zero, isLessThan: $0), where: $0, isLessThan: V.zero) }
-  case .expMinusOne: run { expMinusOne($0) }
-  case .erf: run { erf($0) }
-  case .affine: run { V.multiplyAdd(beta, $0, alpha) }
+    @inline(__always) func f25(_ v0: V) -> V { V.select(V(repeating: -1), V.select(V.one, v0, where: V.zero, isLessThan: v0), where: v0, isLessThan: V.zero) }
+    run(f25)
+  case .expMinusOne:
+    @inline(__always) func f26(_ v0: V) -> V { expMinusOne(v0) }
+    run(f26)
+  case .erf:
+    @inline(__always) func f27(_ v0: V) -> V { erf(v0) }
+    run(f27)
+  case .affine:
+    @inline(__always) func f28(_ v0: V) -> V { V.multiplyAdd(beta, v0, alpha) }
+    run(f28)
   case nil: return
   }
 }
@@ -135,112 +188,175 @@ func mapGradients<V: KernelVector>(
   let one = V.one
   if options.pointee.fromOutput {
     switch ElementFunction(rawValue: function) {
-    case .elu: run { V.select($1 * ($0 + alpha), $1, where: $0, isLessThan: V.zero) }
-    case .sigmoid: run { $1 * ($0 * (one - $0)) }
-    case .tanh: run { $1 * V.multiplyAdd(one, V.zero - $0, $0) }
+    case .elu:
+      @inline(__always) func f29(_ v0: V, _ v1: V) -> V { V.select(v1 * (v0 + alpha), v1, where: v0, isLessThan: V.zero) }
+      run(f29)
+    case .sigmoid:
+      @inline(__always) func f30(_ v0: V, _ v1: V) -> V { v1 * (v0 * (one - v0)) }
+      run(f30)
+    case .tanh:
+      @inline(__always) func f31(_ v0: V, _ v1: V) -> V { v1 * V.multiplyAdd(one, V.zero - v0, v0) }
+      run(f31)
     case .selu:
-      run {
+      @inline(__always) func f32(_ v0: V, _ v1: V) -> V {
         let scale = V(repeating: Scalar.seluScale)
-        return $1
+        return v1
           * V.select(
-            $0 + V(repeating: Scalar.seluScale * Scalar.seluAlpha), scale, where: $0, isLessThan: V.zero)
+            v0 + V(repeating: Scalar.seluScale * Scalar.seluAlpha), scale, where: v0, isLessThan: V.zero)
       }
-    case .celu: run { V.select($1 * ($0 / alpha + one), $1, where: $0, isLessThan: V.zero) }
-    case .softplus: run { $1 * (V.zero - expMinusOne(V.zero - $0 * alpha)) }
+      run(f32)
+    case .celu:
+      @inline(__always) func f33(_ v0: V, _ v1: V) -> V { V.select(v1 * (v0 / alpha + one), v1, where: v0, isLessThan: V.zero) }
+      run(f33)
+    case .softplus:
+      @inline(__always) func f34(_ v0: V, _ v1: V) -> V { v1 * (V.zero - expMinusOne(V.zero - v0 * alpha)) }
+      run(f34)
     case .softsign:
-      run {
-        let r = one - magnitude($0)
-        return $1 * (r * r)
+      @inline(__always) func f35(_ v0: V, _ v1: V) -> V {
+        let r = one - magnitude(v0)
+        return v1 * (r * r)
       }
-    case .hardSigmoid: run { between($0, V.zero, one, $1 * V(repeating: 1.0 / 6.0)) }
-    case .exp: run { $1 * $0 }
-    case .squareRoot: run { $1 * (V(repeating: 0.5) / $0) }
+      run(f35)
+    case .hardSigmoid:
+      @inline(__always) func f36(_ v0: V, _ v1: V) -> V { between(v0, V.zero, one, v1 * V(repeating: 1.0 / 6.0)) }
+      run(f36)
+    case .exp:
+      @inline(__always) func f37(_ v0: V, _ v1: V) -> V { v1 * v0 }
+      run(f37)
+    case .squareRoot:
+      @inline(__always) func f38(_ v0: V, _ v1: V) -> V { v1 * (V(repeating: 0.5) / v0) }
+      run(f38)
     default: break
     }
   }
   switch ElementFunction(rawValue: function) {
-  case .identity: run { $1 }
+  case .identity:
+    @inline(__always) func f39(_ v0: V, _ v1: V) -> V { v1 }
+    run(f39)
   // Of NaN the other branch is NaN too, else 0. By x and by y alike.
-  case .relu: run { V.select($1, V.maximum(V.zero, $0), where: V.zero, isLessThan: $0) }
-  case .leakyReLU: run { V.select($1 * alpha, $1, where: $0, isLessThan: V.zero) }
-  case .hardTanh, .clamp: run { between($0, alpha, beta, $1) }
+  case .relu:
+    @inline(__always) func f40(_ v0: V, _ v1: V) -> V { V.select(v1, V.maximum(V.zero, v0), where: V.zero, isLessThan: v0) }
+    run(f40)
+  case .leakyReLU:
+    @inline(__always) func f41(_ v0: V, _ v1: V) -> V { V.select(v1 * alpha, v1, where: v0, isLessThan: V.zero) }
+    run(f41)
+  case .hardTanh, .clamp:
+    @inline(__always) func f42(_ v0: V, _ v1: V) -> V { between(v0, alpha, beta, v1) }
+    run(f42)
   default: break
   }
   if options.pointee.fromOutput { return }
   switch ElementFunction(rawValue: function) {
-  case .elu: run { V.select($1 * (alpha * exp($0)), $1, where: $0, isLessThan: V.zero) }
+  case .elu:
+    @inline(__always) func f43(_ v0: V, _ v1: V) -> V { V.select(v1 * (alpha * exp(v0)), v1, where: v0, isLessThan: V.zero) }
+    run(f43)
   case .sigmoid:
-    run {
-      let y = sigmoid($0)
-      return $1 * (y * sigmoid(V.zero - $0))
+    @inline(__always) func f44(_ v0: V, _ v1: V) -> V {
+      let y = sigmoid(v0)
+      return v1 * (y * sigmoid(V.zero - v0))
     }
+    run(f44)
   case .tanh:
-    run {
-      let y = tanh($0)
-      return $1 * V.multiplyAdd(one, V.zero - y, y)
+    @inline(__always) func f45(_ v0: V, _ v1: V) -> V {
+      let y = tanh(v0)
+      return v1 * V.multiplyAdd(one, V.zero - y, y)
     }
+    run(f45)
   case .selu:
-    run {
+    @inline(__always) func f46(_ v0: V, _ v1: V) -> V {
       let scale = V(repeating: Scalar.seluScale)
-      return $1
+      return v1
         * V.select(
-          exp($0) * V(repeating: Scalar.seluScale * Scalar.seluAlpha), scale, where: $0, isLessThan: V.zero)
+          exp(v0) * V(repeating: Scalar.seluScale * Scalar.seluAlpha), scale, where: v0, isLessThan: V.zero)
     }
-  case .celu: run { V.select($1 * exp($0 / alpha), $1, where: $0, isLessThan: V.zero) }
-  case .softplus: run { $1 * sigmoid($0 * alpha) }
+    run(f46)
+  case .celu:
+    @inline(__always) func f47(_ v0: V, _ v1: V) -> V { V.select(v1 * exp(v0 / alpha), v1, where: v0, isLessThan: V.zero) }
+    run(f47)
+  case .softplus:
+    @inline(__always) func f48(_ v0: V, _ v1: V) -> V { v1 * sigmoid(v0 * alpha) }
+    run(f48)
   case .softsign:
-    run {
-      let r = one / (one + magnitude($0))
-      return $1 * (r * r)
+    @inline(__always) func f49(_ v0: V, _ v1: V) -> V {
+      let r = one / (one + magnitude(v0))
+      return v1 * (r * r)
     }
-  case .hardSigmoid: run { between($0, V(repeating: -3), V(repeating: 3), $1 * V(repeating: 1.0 / 6.0)) }
+    run(f49)
+  case .hardSigmoid:
+    @inline(__always) func f50(_ v0: V, _ v1: V) -> V { between(v0, V(repeating: -3), V(repeating: 3), v1 * V(repeating: 1.0 / 6.0)) }
+    run(f50)
   case .hardSwish:
-    run {
-      let middle = V.multiplyAdd(V(repeating: 0.5), $0, V(repeating: 1.0 / 3.0))
-      let high = V.select(middle, one, where: $0, isLessThan: V(repeating: 3))
-      return V.select(V.zero, $1 * high, where: $0, isLessThan: V(repeating: -3))
+    @inline(__always) func f51(_ v0: V, _ v1: V) -> V {
+      let middle = V.multiplyAdd(V(repeating: 0.5), v0, V(repeating: 1.0 / 3.0))
+      let high = V.select(middle, one, where: v0, isLessThan: V(repeating: 3))
+      return V.select(V.zero, v1 * high, where: v0, isLessThan: V(repeating: -3))
     }
+    run(f51)
   case .silu:
-    run {
-      let y = sigmoid($0)
-      return $1 * V.multiplyAdd(y, bounded($0, Scalar.expUnderflow, 1e4) * y, sigmoid(V.zero - $0))
+    @inline(__always) func f52(_ v0: V, _ v1: V) -> V {
+      let y = sigmoid(v0)
+      return v1 * V.multiplyAdd(y, bounded(v0, Scalar.expUnderflow, 1e4) * y, sigmoid(V.zero - v0))
     }
+    run(f52)
   case .gelu:
-    run {
-      let b = bounded($0, Scalar.expUnderflow, -Scalar.expUnderflow)
+    @inline(__always) func f53(_ v0: V, _ v1: V) -> V {
+      let b = bounded(v0, Scalar.expUnderflow, -Scalar.expUnderflow)
       let density = exp(b * b * V(repeating: -0.5)) * V(repeating: Scalar.normalDensity)
-      return $1 * V.multiplyAdd(normalDistribution($0), b, density)
+      return v1 * V.multiplyAdd(normalDistribution(v0), b, density)
     }
+    run(f53)
   case .geluTanh:
-    run {
-      let b = bounded($0, Scalar.expUnderflow, -Scalar.expUnderflow)
+    @inline(__always) func f54(_ v0: V, _ v1: V) -> V {
+      let b = bounded(v0, Scalar.expUnderflow, -Scalar.expUnderflow)
       let u = geluArgument(b)
       let y = sigmoid(u)
       let slope = V.multiplyAdd(one, V(repeating: 3 * 0.044715) * b, b) * V(repeating: Scalar.geluSlope)
-      return $1 * V.multiplyAdd(y, b * slope, y * sigmoid(V.zero - u))
+      return v1 * V.multiplyAdd(y, b * slope, y * sigmoid(V.zero - u))
     }
+    run(f54)
   case .mish:
-    run {
-      let b = bounded($0, Scalar.expUnderflow, -Scalar.expUnderflow)
+    @inline(__always) func f55(_ v0: V, _ v1: V) -> V {
+      let b = bounded(v0, Scalar.expUnderflow, -Scalar.expUnderflow)
       let t = mishGate(b)
-      return $1 * V.multiplyAdd(t, b * sigmoid(b), V.multiplyAdd(one, V.zero - t, t))
+      return v1 * V.multiplyAdd(t, b * sigmoid(b), V.multiplyAdd(one, V.zero - t, t))
     }
-  case .exp: run { $1 * exp($0) }
-  case .log: run { $1 / $0 }
-  case .squareRoot: run { $1 * (V(repeating: 0.5) / V.squareRoot($0)) }
+    run(f55)
+  case .exp:
+    @inline(__always) func f56(_ v0: V, _ v1: V) -> V { v1 * exp(v0) }
+    run(f56)
+  case .log:
+    @inline(__always) func f57(_ v0: V, _ v1: V) -> V { v1 / v0 }
+    run(f57)
+  case .squareRoot:
+    @inline(__always) func f58(_ v0: V, _ v1: V) -> V { v1 * (V(repeating: 0.5) / V.squareRoot(v0)) }
+    run(f58)
   case .absolute:
-    run { V.select(V.zero - $1, V.select($1, $1 * $0, where: V.zero, isLessThan: $0), where: $0, isLessThan: V.zero) }
-  case .negate: run { V(repeating: -0.0) - $1 + $0 * V.zero }
-  case .square: run { $1 * ($0 + $0) }
-  case .reciprocal: run { V.zero - $1 / ($0 * $0) }
-  case .sign: run { $1 * V.zero + $0 * V.zero }
-  case .expMinusOne: run { $1 * exp($0) }
+    @inline(__always) func f59(_ v0: V, _ v1: V) -> V { V.select(V.zero - v1, V.select(v1, v1 * v0, where: V.zero, isLessThan: v0), where: v0, isLessThan: V.zero) }
+    run(f59)
+  case .negate:
+    @inline(__always) func f60(_ v0: V, _ v1: V) -> V { V(repeating: -0.0) - v1 + v0 * V.zero }
+    run(f60)
+  case .square:
+    @inline(__always) func f61(_ v0: V, _ v1: V) -> V { v1 * (v0 + v0) }
+    run(f61)
+  case .reciprocal:
+    @inline(__always) func f62(_ v0: V, _ v1: V) -> V { V.zero - v1 / (v0 * v0) }
+    run(f62)
+  case .sign:
+    @inline(__always) func f63(_ v0: V, _ v1: V) -> V { v1 * V.zero + v0 * V.zero }
+    run(f63)
+  case .expMinusOne:
+    @inline(__always) func f64(_ v0: V, _ v1: V) -> V { v1 * exp(v0) }
+    run(f64)
   case .erf:
-    run {
-      let b = bounded($0, -1e4, 1e4)
-      return $1 * (exp(V.zero - b * b) * V(repeating: 2 * 0.56418958354775628694807945156077))
+    @inline(__always) func f65(_ v0: V, _ v1: V) -> V {
+      let b = bounded(v0, -1e4, 1e4)
+      return v1 * (exp(V.zero - b * b) * V(repeating: 2 * 0.56418958354775628694807945156077))
     }
-  case .affine: run { $1 * alpha }
+    run(f65)
+  case .affine:
+    @inline(__always) func f66(_ v0: V, _ v1: V) -> V { v1 * alpha }
+    run(f66)
   default: return
   }
 }

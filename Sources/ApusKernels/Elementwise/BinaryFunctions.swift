@@ -3,20 +3,48 @@ import ApusKernelInterface
 /// y = f(a, b) over a grid.
 func mapBinary<V: KernelVector>(_ function: Int32, _ g: UnsafePointer<ElementGrid>, _: V.Type) {
   switch BinaryFunction(rawValue: function) {
-  case .add: mapGrid(g, V.self) { $0 + $1 }
-  case .subtract: mapGrid(g, V.self) { $0 - $1 }
-  case .multiply: mapGrid(g, V.self) { $0 * $1 }
-  case .divide: mapGrid(g, V.self) { $0 / $1 }
-  case .power: mapGrid(g, V.self) { V.power($0, by: $1) }
-  case .minimum: mapGrid(g, V.self) { V.zero - V.maximumOrNaN(V.zero - $0, V.zero - $1) }
-  case .maximum: mapGrid(g, V.self) { V.maximumOrNaN($0, $1) }
-  case .equal: mapGrid(g, V.self) { V.ones(where: $0, equals: $1) }
-  case .notEqual: mapGrid(g, V.self) { V.one - V.ones(where: $0, equals: $1) }
-  case .less: mapGrid(g, V.self) { V.select(V.one, V.zero, where: $0, isLessThan: $1) }
-  case .lessOrEqual: mapGrid(g, V.self) { V.ones(where: $0, isAtMost: $1) }
-  case .greater: mapGrid(g, V.self) { V.select(V.one, V.zero, where: $1, isLessThan: $0) }
-  case .greaterOrEqual: mapGrid(g, V.self) { V.ones(where: $1, isAtMost: $0) }
-  case .prelu: mapGrid(g, V.self) { V.select($0 * $1, $0, where: $0, isLessThan: V.zero) }
+  case .add:
+    @inline(__always) func f1(_ v0: V, _ v1: V) -> V { v0 + v1 }
+    mapGrid(g, V.self, f1)
+  case .subtract:
+    @inline(__always) func f2(_ v0: V, _ v1: V) -> V { v0 - v1 }
+    mapGrid(g, V.self, f2)
+  case .multiply:
+    @inline(__always) func f3(_ v0: V, _ v1: V) -> V { v0 * v1 }
+    mapGrid(g, V.self, f3)
+  case .divide:
+    @inline(__always) func f4(_ v0: V, _ v1: V) -> V { v0 / v1 }
+    mapGrid(g, V.self, f4)
+  case .power:
+    @inline(__always) func f5(_ v0: V, _ v1: V) -> V { V.power(v0, by: v1) }
+    mapGrid(g, V.self, f5)
+  case .minimum:
+    @inline(__always) func f6(_ v0: V, _ v1: V) -> V { V.zero - V.maximumOrNaN(V.zero - v0, V.zero - v1) }
+    mapGrid(g, V.self, f6)
+  case .maximum:
+    @inline(__always) func f7(_ v0: V, _ v1: V) -> V { V.maximumOrNaN(v0, v1) }
+    mapGrid(g, V.self, f7)
+  case .equal:
+    @inline(__always) func f8(_ v0: V, _ v1: V) -> V { V.ones(where: v0, equals: v1) }
+    mapGrid(g, V.self, f8)
+  case .notEqual:
+    @inline(__always) func f9(_ v0: V, _ v1: V) -> V { V.one - V.ones(where: v0, equals: v1) }
+    mapGrid(g, V.self, f9)
+  case .less:
+    @inline(__always) func f10(_ v0: V, _ v1: V) -> V { V.select(V.one, V.zero, where: v0, isLessThan: v1) }
+    mapGrid(g, V.self, f10)
+  case .lessOrEqual:
+    @inline(__always) func f11(_ v0: V, _ v1: V) -> V { V.ones(where: v0, isAtMost: v1) }
+    mapGrid(g, V.self, f11)
+  case .greater:
+    @inline(__always) func f12(_ v0: V, _ v1: V) -> V { V.select(V.one, V.zero, where: v1, isLessThan: v0) }
+    mapGrid(g, V.self, f12)
+  case .greaterOrEqual:
+    @inline(__always) func f13(_ v0: V, _ v1: V) -> V { V.ones(where: v1, isAtMost: v0) }
+    mapGrid(g, V.self, f13)
+  case .prelu:
+    @inline(__always) func f14(_ v0: V, _ v1: V) -> V { V.select(v0 * v1, v0, where: v0, isLessThan: V.zero) }
+    mapGrid(g, V.self, f14)
   case nil: return
   }
 }

@@ -100,10 +100,12 @@ func mapGrid<V: KernelVector>(_ g: UnsafePointer<ElementGrid>, _: V.Type, _ f: (
       mapTwo(a, b, y, columns, streams: streams, V.self, f)
     } else if yColumn == 1 && aColumn == 1 && bColumn == 0 {
       let constant = V(repeating: b.pointee)
-      mapOne(a, y, columns, streams: streams, V.self) { f($0, constant) }
+      @inline(__always) func left(_ v: V) -> V { f(v, constant) }
+      mapOne(a, y, columns, streams: streams, V.self, left)
     } else if yColumn == 1 && aColumn == 0 && bColumn == 1 {
       let constant = V(repeating: a.pointee)
-      mapOne(b, y, columns, streams: streams, V.self) { f(constant, $0) }
+      @inline(__always) func right(_ v: V) -> V { f(constant, v) }
+      mapOne(b, y, columns, streams: streams, V.self, right)
     } else {
       var i = 0
       while i < columns {

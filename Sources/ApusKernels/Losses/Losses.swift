@@ -9,12 +9,14 @@ func lossRow<V: KernelVector>(
   let t = targets?.assumingMemoryBound(to: V.Scalar.self)
   let w = classWeights?.assumingMemoryBound(to: V.Scalar.self)
   let none = V(repeating: -V.Scalar.infinity)
-  let high = largest(size, V.self) { i, n in n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none) }
+  @inline(__always) func f1(_ i: Int, _ n: Int) -> V { n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none) }
+  let high = largest(size, V.self, f1)
   let most = V(repeating: high)
-  let sum = fold(size, V.self) { i, n in
+  @inline(__always) func f2(_ i: Int, _ n: Int) -> V {
     expOfNonPositive((n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none)) - most)
   }
-  let (shares, products) = foldPair(size, V.self) { i, n in
+  let sum = fold(size, V.self, f2)
+  @inline(__always) func f3(_ i: Int, _ n: Int) -> (V, V) {
     let d = (n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: most)) - most
     // Without targets and weights d alone is wanted, which is 0 behind the end.
     if let t {
@@ -26,6 +28,7 @@ func lossRow<V: KernelVector>(
     let share = loadLanes(w + i, n, V.self)
     return (share, share * d)
   }
+  let (shares, products) = foldPair(size, V.self, f3)
   result[0] = Double(high)
   result[1] = Double(log(V(repeating: V.sum(sum)))[0])
   result[2] = t == nil && w == nil ? Double(size) : Double(V.sum(shares))
@@ -91,19 +94,27 @@ func pointwiseLosses<V: KernelVector>(
     return total
   }
   switch PointwiseLoss(rawValue: kind) {
-  case .binaryCrossEntropyWithLogits: return run { softplus($0) - $0 * $1 }
+  case .binaryCrossEntropyWithLogits:
+    @inline(__always) func f4(_ v0: V, _ v1: V) -> V { softplus(v0) - v0 * v1 }
+    return run(f4)
   case .meanSquaredError:
-    return run {
-      let d = $0 - $1
+    @inline(__always) func f5(_ v0: V, _ v1: V) -> V {
+      let d = v0 - v1
       return d * d
     }
-  case .meanAbsoluteError: return run { magnitude($0 - $1) }
+    return run(f5)
+  case .meanAbsoluteError:
+    @inline(__always) func f6(_ v0: V, _ v1: V) -> V { magnitude(v0 - v1) }
+    return run(f6)
   case .huber:
-    return run {
-      let d = magnitude($0 - $1)
+    @inline(__always) func f7(_ v0: V, _ v1: V) -> V {
+      let d = magnitude(v0 - v1)
       return V.select(half * d * d, delta * (d - half * delta), where: d, isLessThan: delta)
     }
-  case .hinge: return run { V.maximum(V.zero, delta - $0 * $1) }
+    return run(f7)
+  case .hinge:
+    @inline(__always) func f8(_ v0: V, _ v1: V) -> V { V.maximum(V.zero, delta - v0 * v1) }
+    return run(f8)
   case nil: return 0
   }
 }
@@ -121,29 +132,38 @@ func pointwiseGradients<V: KernelVector>(
   let factor = V(repeating: V.Scalar(factor))
   @inline(__always) func run(_ f: (V, V) -> V) {
     if let dy {
-      mapThree(x, t, dy, dx, count, streams: false, V.self) { f($0, $1) * ($2 * factor) }
+      @inline(__always) func each(_ x: V, _ t: V, _ g: V) -> V { f(x, t) * (g * factor) }
+      mapThree(x, t, dy, dx, count, streams: false, V.self, each)
     } else {
-      mapTwo(x, t, dx, count, streams: false, V.self) { f($0, $1) * factor }
+      @inline(__always) func all(_ x: V, _ t: V) -> V { f(x, t) * factor }
+      mapTwo(x, t, dx, count, streams: false, V.self, all)
     }
   }
   switch PointwiseLoss(rawValue: kind) {
-  case .binaryCrossEntropyWithLogits: run { sigmoid($0) - $1 }
+  case .binaryCrossEntropyWithLogits:
+    @inline(__always) func f9(_ v0: V, _ v1: V) -> V { sigmoid(v0) - v1 }
+    run(f9)
   case .meanSquaredError:
-    run {
-      let d = $0 - $1
+    @inline(__always) func f10(_ v0: V, _ v1: V) -> V {
+      let d = v0 - v1
       return d + d
     }
+    run(f10)
   case .meanAbsoluteError:
-    run {
-      let d = $0 - $1
+    @inline(__always) func f11(_ v0: V, _ v1: V) -> V {
+      let d = v0 - v1
       return V.select(V(repeating: -1), V.select(V.one, d, where: V.zero, isLessThan: d), where: d, isLessThan: V.zero)
     }
-  case .huber: run { V.minimum(delta, V.maximum(V.zero - delta, $0 - $1)) }
+    run(f11)
+  case .huber:
+    @inline(__always) func f12(_ v0: V, _ v1: V) -> V { V.minimum(delta, V.maximum(V.zero - delta, v0 - v1)) }
+    run(f12)
   case .hinge:
-    run {
-      let margin = delta - $0 * $1
-      return V.select(V.zero - $1, V.maximum(V.zero, margin), where: V.zero, isLessThan: margin)
+    @inline(__always) func f13(_ v0: V, _ v1: V) -> V {
+      let margin = delta - v0 * v1
+      return V.select(V.zero - v1, V.maximum(V.zero, margin), where: V.zero, isLessThan: margin)
     }
+    run(f13)
   case nil: return
   }
 }

@@ -16,12 +16,16 @@ func columnMoments<V: KernelVector>(
   var j = 0
   while j < channels {
     let n = min(V.lanes, channels &- j)
-    let m = downColumns(x + j, rows, channels, n, V.self) { $0 } / length
+    @inline(__always) func f1(_ v0: V) -> V { v0 }
+    let sum = downColumns(x + j, rows, channels, n, V.self, f1)
+    let m = sum / length
     m.store(mean + j, first: n)
-    downColumns(x + j, rows, channels, n, V.self) {
-      let d = $0 - m
+    @inline(__always) func f2(_ v0: V) -> V {
+      let d = v0 - m
       return d * d
-    }.store(m2 + j, first: n)
+    }
+    let deviations = downColumns(x + j, rows, channels, n, V.self, f2)
+    deviations.store(m2 + j, first: n)
     j = stepped(j, by: V.lanes)
   }
 }

@@ -19,9 +19,11 @@ func normalizeRows<V: KernelVector>(_ r: UnsafePointer<NormalizationRows>, _ fir
     let y = yBase.assumingMemoryBound(to: Scalar.self) + row &* size
     var mean = V.zero
     if !isRMS {
-      mean = V(repeating: V.sum(fold(size, V.self) { i, n in loadLanes(x + i, n, V.self) })) / length
+      @inline(__always) func f1(_ i: Int, _ n: Int) -> V { loadLanes(x + i, n, V.self) }
+      let total = fold(size, V.self, f1)
+      mean = V(repeating: V.sum(total)) / length
     }
-    let sum = fold(size, V.self) { i, n in
+    @inline(__always) func f2(_ i: Int, _ n: Int) -> V {
       if n == V.lanes {
         let d = V.load(x + i) - mean
         return d * d
@@ -29,17 +31,22 @@ func normalizeRows<V: KernelVector>(_ r: UnsafePointer<NormalizationRows>, _ fir
       let d = V.load(x + i, first: n, otherwise: mean) - mean
       return d * d
     }
+    let sum = fold(size, V.self, f2)
     let scale = V.one / V.squareRoot(V(repeating: V.sum(sum)) / length + epsilon)
     means?[row] = mean[0]
     scales?[row] = scale[0]
     if let gamma, let beta {
-      mapThree(x, gamma, beta, y, size, streams: streams, V.self) { V.multiplyAdd($2, ($0 - mean) * scale, $1) }
+      @inline(__always) func f3(_ v0: V, _ v1: V, _ v2: V) -> V { V.multiplyAdd(v2, (v0 - mean) * scale, v1) }
+      mapThree(x, gamma, beta, y, size, streams: streams, V.self, f3)
     } else if let gamma {
-      mapTwo(x, gamma, y, size, streams: streams, V.self) { ($0 - mean) * scale * $1 }
+      @inline(__always) func f4(_ v0: V, _ v1: V) -> V { (v0 - mean) * scale * v1 }
+      mapTwo(x, gamma, y, size, streams: streams, V.self, f4)
     } else if let beta {
-      mapTwo(x, beta, y, size, streams: streams, V.self) { V.multiplyAdd($1, $0 - mean, scale) }
+      @inline(__always) func f5(_ v0: V, _ v1: V) -> V { V.multiplyAdd(v1, v0 - mean, scale) }
+      mapTwo(x, beta, y, size, streams: streams, V.self, f5)
     } else {
-      mapOne(x, y, size, streams: streams, V.self) { ($0 - mean) * scale }
+      @inline(__always) func f6(_ v0: V) -> V { (v0 - mean) * scale }
+      mapOne(x, y, size, streams: streams, V.self, f6)
     }
   }
 }
@@ -91,11 +98,12 @@ func normalizeRowsBackward<V: KernelVector>(
     let scale = V(repeating: scales.assumingMemoryBound(to: Scalar.self)[row])
     if let dxBase = r.pointee.dx {
       let dx = dxBase.assumingMemoryBound(to: Scalar.self) + row &* size
-      let (s0, s1) = foldPair(size, V.self) { i, n in
+      @inline(__always) func f7(_ i: Int, _ n: Int) -> (V, V) {
         var g = loadLanes(dy + i, n, V.self)
         if let gamma { g *= loadLanes(gamma + i, n, V.self) }
         return (g, g * ((loadLanes(x + i, n, V.self) - mean) * scale))
       }
+      let (s0, s1) = foldPair(size, V.self, f7)
       let a = isRMS ? V.zero : V(repeating: V.sum(s0)) * inverse
       let b = V(repeating: V.sum(s1)) * inverse
       if let gamma, let dgamma, let dbeta {
@@ -122,18 +130,24 @@ func normalizeRowsBackward<V: KernelVector>(
         continue
       }
       if let gamma {
-        mapThree(x, dy, gamma, dx, size, streams: streams, V.self) {
-          scale * (($1 * $2 - a) - (($0 - mean) * scale) * b)
+        @inline(__always) func f8(_ v0: V, _ v1: V, _ v2: V) -> V {
+          scale * ((v1 * v2 - a) - ((v0 - mean) * scale) * b)
         }
+        mapThree(x, dy, gamma, dx, size, streams: streams, V.self, f8)
       } else {
-        mapTwo(x, dy, dx, size, streams: streams, V.self) { scale * (($1 - a) - (($0 - mean) * scale) * b) }
+        @inline(__always) func f9(_ v0: V, _ v1: V) -> V { scale * ((v1 - a) - ((v0 - mean) * scale) * b) }
+        mapTwo(x, dy, dx, size, streams: streams, V.self, f9)
       }
     }
     if let dgamma {
-      mapThree(x, dy, UnsafePointer(dgamma), dgamma, size, streams: false, V.self) {
-        V.multiplyAdd($2, $1, ($0 - mean) * scale)
+      @inline(__always) func f10(_ v0: V, _ v1: V, _ v2: V) -> V {
+        V.multiplyAdd(v2, v1, (v0 - mean) * scale)
       }
+      mapThree(x, dy, UnsafePointer(dgamma), dgamma, size, streams: false, V.self, f10)
     }
-    if let dbeta { mapTwo(dy, UnsafePointer(dbeta), dbeta, size, streams: false, V.self) { $0 + $1 } }
+    if let dbeta {
+      @inline(__always) func f11(_ v0: V, _ v1: V) -> V { v0 + v1 }
+      mapTwo(dy, UnsafePointer(dbeta), dbeta, size, streams: false, V.self, f11)
+    }
   }
 }

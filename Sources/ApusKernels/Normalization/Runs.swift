@@ -60,15 +60,15 @@ func runMoments<V: KernelVector>(
       let part = min(momentBlock, length &- first)
       let x = source.assumingMemoryBound(to: V.Scalar.self) + (run &* stride &+ first)
       let elements = Double(part &* runs)
-      let sum = V.sum(foldRuns(x, part, stride, runs, V.self, { $0 }, fill: V.zero))
+      @inline(__always) func identity(_ v: V) -> V { v }
+      let sum = V.sum(foldRuns(x, part, stride, runs, V.self, identity, fill: V.zero))
       let blockMean = sum / V.Scalar(part &* runs)
       let center = V(repeating: blockMean)
-      let squares = foldRuns(
-        x, part, stride, runs, V.self,
-        {
-          let d = $0 - center
-          return d * d
-        }, fill: center)
+      @inline(__always) func deviation(_ v: V) -> V {
+        let d = v - center
+        return d * d
+      }
+      let squares = foldRuns(x, part, stride, runs, V.self, deviation, fill: center)
       join(&mean, &m2, &n, Double(blockMean), Double(V.sum(squares)), elements)
       first = stepped(first, by: momentBlock)
     }
@@ -139,10 +139,11 @@ func applyRun<V: KernelVector>(
   let center = V(repeating: V.Scalar(mean))
   let factor = V(repeating: V.Scalar(factor))
   let summand = V(repeating: V.Scalar(summand))
+  @inline(__always) func f1(_ v0: V) -> V { V.multiplyAdd(summand, v0 - center, factor) }
   mapOne(
     source.assumingMemoryBound(to: V.Scalar.self), result.assumingMemoryBound(to: V.Scalar.self), count,
     streams: streams, V.self
-  ) { V.multiplyAdd(summand, $0 - center, factor) }
+  , f1)
 }
 
 /// dx = dy a + (x - mean) b + c.
@@ -154,8 +155,9 @@ func applyGradientRun<V: KernelVector>(
   let a = V(repeating: V.Scalar(a))
   let b = V(repeating: V.Scalar(b))
   let c = V(repeating: V.Scalar(c))
+  @inline(__always) func f2(_ v0: V, _ v1: V) -> V { V.multiplyAdd(V.multiplyAdd(c, v0 - center, b), v1, a) }
   mapTwo(
     source.assumingMemoryBound(to: V.Scalar.self), gradient.assumingMemoryBound(to: V.Scalar.self),
     result.assumingMemoryBound(to: V.Scalar.self), count, streams: streams, V.self
-  ) { V.multiplyAdd(V.multiplyAdd(c, $0 - center, b), $1, a) }
+  , f2)
 }

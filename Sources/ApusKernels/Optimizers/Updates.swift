@@ -112,10 +112,10 @@ func makeOptimizerKernelsF64() -> OptimizerKernels {
 
 private func squaresOf<V: KernelVector>(_ source: UnsafeRawPointer, _ count: Int, _: V.Type) -> Double {
   let x = source.assumingMemoryBound(to: V.Scalar.self)
-  return Double(
-    V.sum(
-      fold(count, V.self) { i, n in
-        let v = loadLanes(x + i, n, V.self)
-        return v * v
-      }))
+  @inline(__always) func f1(_ i: Int, _ n: Int) -> V {
+    let v = loadLanes(x + i, n, V.self)
+    return v * v
+  }
+  let total = fold(count, V.self, f1)
+  return Double(V.sum(total))
 }

@@ -14,22 +14,33 @@ func foldRun<V: KernelVector>(
   let whole = stride == 1 ? count : count / V.lanes &* V.lanes
   var result: Double
   switch Fold(rawValue: kind) {
-  case .sum: result = Double(V.sum(fold(whole, V.self) { i, n in load(i, n, V.zero) }))
+  case .sum:
+    @inline(__always) func f1(_ i: Int, _ n: Int) -> V { load(i, n, V.zero) }
+    let total = fold(whole, V.self, f1)
+    result = Double(V.sum(total))
   case .maximum:
-    result = Double(largest(whole, V.self) { i, n in load(i, n, V(repeating: -V.Scalar.infinity)) })
+    @inline(__always) func f2(_ i: Int, _ n: Int) -> V { load(i, n, V(repeating: -V.Scalar.infinity)) }
+    let most = largest(whole, V.self, f2)
+    result = Double(most)
   case .minimum:
-    result = -Double(largest(whole, V.self) { i, n in V.zero - load(i, n, V(repeating: V.Scalar.infinity)) })
-  case .magnitudes: result = Double(V.sum(fold(whole, V.self) { i, n in magnitude(load(i, n, V.zero)) }))
+    @inline(__always) func f3(_ i: Int, _ n: Int) -> V { V.zero - load(i, n, V(repeating: V.Scalar.infinity)) }
+    let most = largest(whole, V.self, f3)
+    result = -Double(most)
+  case .magnitudes:
+    @inline(__always) func f4(_ i: Int, _ n: Int) -> V { magnitude(load(i, n, V.zero)) }
+    let total = fold(whole, V.self, f4)
+    result = Double(V.sum(total))
   case .squares:
-    result = Double(
-      V.sum(
-        fold(whole, V.self) { i, n in
-          let d = load(i, n, middle) - middle
-          return d * d
-        }))
+    @inline(__always) func f5(_ i: Int, _ n: Int) -> V {
+      let d = load(i, n, middle) - middle
+      return d * d
+    }
+    let total = fold(whole, V.self, f5)
+    result = Double(V.sum(total))
   case .exponentials:
-    result = Double(
-      V.sum(fold(whole, V.self) { i, n in exp(load(i, n, V(repeating: -V.Scalar.infinity)) - middle) }))
+    @inline(__always) func f6(_ i: Int, _ n: Int) -> V { exp(load(i, n, V(repeating: -V.Scalar.infinity)) - middle) }
+    let total = fold(whole, V.self, f6)
+    result = Double(V.sum(total))
   case nil: return 0
   }
   var i = whole
@@ -86,21 +97,23 @@ func foldColumns<V: KernelVector>(
       j = stepped(j, by: V.lanes)
     }
   }
+  @inline(__always) func add(_ a: V, _ b: V) -> V { a + b }
+  @inline(__always) func greater(_ a: V, _ b: V) -> V { V.maximumOrNaN(a, b) }
+  @inline(__always) func less(_ a: V, _ b: V) -> V { V.zero - V.maximumOrNaN(V.zero - a, V.zero - b) }
+  @inline(__always) func plain(_ v: V, _: V) -> V { v }
+  @inline(__always) func size(_ v: V, _: V) -> V { magnitude(v) }
+  @inline(__always) func deviation(_ v: V, _ middle: V) -> V {
+    let d = v - middle
+    return d * d
+  }
+  @inline(__always) func exponential(_ v: V, _ middle: V) -> V { exp(v - middle) }
   switch Fold(rawValue: kind) {
-  case .sum: down(V.zero, { $0 + $1 }, { v, _ in v })
-  case .maximum: down(V(repeating: -Scalar.infinity), { V.maximumOrNaN($0, $1) }, { v, _ in v })
-  case .minimum:
-    down(
-      V(repeating: Scalar.infinity), { V.zero - V.maximumOrNaN(V.zero - $0, V.zero - $1) }, { v, _ in v })
-  case .magnitudes: down(V.zero, { $0 + $1 }, { v, _ in magnitude(v) })
-  case .squares:
-    down(
-      V.zero, { $0 + $1 },
-      { v, middle in
-        let d = v - middle
-        return d * d
-      })
-  case .exponentials: down(V.zero, { $0 + $1 }, { v, middle in exp(v - middle) })
+  case .sum: down(V.zero, add, plain)
+  case .maximum: down(V(repeating: -Scalar.infinity), greater, plain)
+  case .minimum: down(V(repeating: Scalar.infinity), less, plain)
+  case .magnitudes: down(V.zero, add, size)
+  case .squares: down(V.zero, add, deviation)
+  case .exponentials: down(V.zero, add, exponential)
   case nil: return
   }
 }

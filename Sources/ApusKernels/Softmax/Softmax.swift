@@ -27,18 +27,21 @@ func softmaxForward<V: KernelVector>(
   for row in 0..<count {
     let x = x + row &* size
     let y = y + row &* size
-    let high = largest(size, V.self) { i, n in n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none) }
+    @inline(__always) func f1(_ i: Int, _ n: Int) -> V { n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none) }
+    let high = largest(size, V.self, f1)
     let most = V(repeating: high)
     if isLogarithm {
-      let sum = fold(size, V.self) { i, n in
+      @inline(__always) func f2(_ i: Int, _ n: Int) -> V {
         expOfNonPositive((n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none)) - most)
       }
+      let sum = fold(size, V.self, f2)
       let logarithm = log(V(repeating: V.sum(sum)))
-      mapOne(x, y, size, streams: streams, V.self) { ($0 - most) - logarithm }
+      @inline(__always) func f3(_ v0: V) -> V { (v0 - most) - logarithm }
+      mapOne(x, y, size, streams: streams, V.self, f3)
       continue
     }
     let work = scratch ?? y
-    let sum = fold(size, V.self) { i, n in
+    @inline(__always) func f4(_ i: Int, _ n: Int) -> V {
       if n == V.lanes {
         let e = expOfNonPositive(V.load(x + i) - most)
         e.store(work + i)
@@ -48,8 +51,10 @@ func softmaxForward<V: KernelVector>(
       e.store(work + i, first: n)
       return e
     }
+    let sum = fold(size, V.self, f4)
     let scale = V.one / V(repeating: V.sum(sum))
-    mapOne(work, y, size, streams: streams, V.self) { $0 * scale }
+    @inline(__always) func f5(_ v0: V) -> V { v0 * scale }
+    mapOne(work, y, size, streams: streams, V.self, f5)
   }
 }
 
@@ -142,12 +147,17 @@ func softmaxBackward<V: KernelVector>(
     let dx = result.assumingMemoryBound(to: V.Scalar.self) + slice &* size &* inner
     if inner == 1 {
       if isLogarithm {
-        let sum = V(repeating: V.sum(fold(size, V.self) { i, n in loadLanes(dy + i, n, V.self) }))
-        mapTwo(y, dy, dx, size, streams: streams, V.self) { $1 - exp($0) * sum }
+        @inline(__always) func f6(_ i: Int, _ n: Int) -> V { loadLanes(dy + i, n, V.self) }
+        let total = fold(size, V.self, f6)
+        let sum = V(repeating: V.sum(total))
+        @inline(__always) func f7(_ v0: V, _ v1: V) -> V { v1 - exp(v0) * sum }
+        mapTwo(y, dy, dx, size, streams: streams, V.self, f7)
       } else {
-        let sum = V(
-          repeating: V.sum(fold(size, V.self) { i, n in loadLanes(dy + i, n, V.self) * loadLanes(y + i, n, V.self) }))
-        mapTwo(y, dy, dx, size, streams: streams, V.self) { $0 * ($1 - sum) }
+        @inline(__always) func f8(_ i: Int, _ n: Int) -> V { loadLanes(dy + i, n, V.self) * loadLanes(y + i, n, V.self) }
+        let total = fold(size, V.self, f8)
+        let sum = V(repeating: V.sum(total))
+        @inline(__always) func f9(_ v0: V, _ v1: V) -> V { v0 * (v1 - sum) }
+        mapTwo(y, dy, dx, size, streams: streams, V.self, f9)
       }
       continue
     }
