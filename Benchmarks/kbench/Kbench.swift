@@ -14,6 +14,8 @@ import KbenchKit
     version: "kbench \(Machine.apusVersion)",
     subcommands: [
       OverviewCommand.self, FamilyCommand<Gemm>.self, FamilyCommand<Convolution>.self, FamilyCommand<Pool>.self,
+      FamilyCommand<ElementwiseFamily>.self, FamilyCommand<SoftmaxFamily>.self, FamilyCommand<NormFamily>.self,
+      FamilyCommand<LossFamily>.self, FamilyCommand<OptimizerFamily>.self, FamilyCommand<EmbeddingFamily>.self,
       LimitsCommand.self, ThreadsCommand.self, CompareCommand.self,
       WorkerCommand.self,
     ],

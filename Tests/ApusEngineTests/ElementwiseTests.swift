@@ -65,7 +65,8 @@ import Testing
     for f in ElementFunction.allCases {
       let plan = Elementwise(f, dataType: type, count: x.count)
       let y = RealArray(type, count: x.count)
-      try plan.forward(context: context, x: RealArray(type, x).pointer, y: y.pointer)
+      let kept1 = RealArray(type, x)
+      try plan.forward(context: context, x: kept1.pointer, y: y.pointer)
       let expected = x.map { type.rounded(ElementReference.value(f, $0, plan.alpha, plan.beta)) }
       for i in x.indices {
         #expect(isNear(y[i], expected[i], within: abs(expected[i]) * 1e-6), "\(set) \(f)(\(x[i])) is \(y[i])")
@@ -115,8 +116,9 @@ import Testing
       #expect(firstDifference(y, expected, within: { _ in 0 }) == nil)
       let dx = RealArray(type, count: count)
       let dw = RealArray(type, count: channels)
+      let kept2 = RealArray(type, g)
       try plan.backward(
-        context: context, x: source.pointer, slopes: slopes.pointer, dy: RealArray(type, g).pointer, dx: dx.pointer,
+        context: context, x: source.pointer, slopes: slopes.pointer, dy: kept2.pointer, dx: dx.pointer,
         dslopes: dw.pointer)
       #expect(
         firstDifference(

@@ -288,7 +288,8 @@ private struct NormalizationTrial {
         try plan.forward(context: context, x: source.pointer, y: y.pointer)
         #expect(firstDifference(y, forward(x), within: { _ in type.epsilon * 20 }) == nil, "\(set) \(plan)")
         let dx = RealArray(type, count: count)
-        try plan.backward(context: context, x: source.pointer, dy: RealArray(type, g).pointer, dx: dx.pointer)
+        let kept1 = RealArray(type, g)
+        try plan.backward(context: context, x: source.pointer, dy: kept1.pointer, dx: dx.pointer)
         for i in stride(from: 0, to: count, by: 5) {
           func sum(_ h: Double) -> Double {
             var moved = x

@@ -50,7 +50,8 @@ import Testing
 
         let g = random.reals(x.count, type)
         let dx = RealArray(type, count: x.count)
-        try plan.backward(context: context, y: y.pointer, dy: RealArray(type, g).pointer, dx: dx.pointer)
+        let kept1 = RealArray(type, g)
+        try plan.backward(context: context, y: y.pointer, dy: kept1.pointer, dx: dx.pointer)
         let slopes = gradient(expected, g, plan)
         #expect(
           firstDifference(dx, slopes, within: { _ in eps * (Double(size) / 4 + 40) * 2 }) == nil,
@@ -84,14 +85,17 @@ import Testing
     let g = random.reals(22, .float64)
     let y = RealArray(.float64, count: 22)
     let dx = RealArray(.float64, count: 22)
-    try plan.forward(context: context, x: RealArray(.float64, x).pointer, y: y.pointer)
-    try plan.backward(context: context, y: y.pointer, dy: RealArray(.float64, g).pointer, dx: dx.pointer)
+    let kept2 = RealArray(.float64, x)
+    try plan.forward(context: context, x: kept2.pointer, y: y.pointer)
+    let kept3 = RealArray(.float64, g)
+    try plan.backward(context: context, y: y.pointer, dy: kept3.pointer, dx: dx.pointer)
     for i in x.indices {
       func sum(_ h: Double) throws -> Double {
         var moved = x
         moved[i] += h
         let y = RealArray(.float64, count: 22)
-        try plan.forward(context: context, x: RealArray(.float64, moved).pointer, y: y.pointer)
+        let kept4 = RealArray(.float64, moved)
+        try plan.forward(context: context, x: kept4.pointer, y: y.pointer)
         return zip(y.values, g).reduce(0) { $0 + $1.0 * $1.1 }
       }
       #expect(abs((try sum(1e-5) - sum(-1e-5)) / 2e-5 - dx[i]) < 1e-8)
@@ -109,8 +113,9 @@ import Testing
       x[size] = -.infinity
       x[2 * size + 1] = .nan
       let y = RealArray(type, count: x.count)
+      let kept5 = RealArray(type, x)
       try Softmax(dataType: type, outer: 3, size: size).forward(
-        context: context, x: RealArray(type, x).pointer, y: y.pointer)
+        context: context, x: kept5.pointer, y: y.pointer)
       #expect(y[1] == 1 && y[0] == 0 && y[2] == 0 && y[size] == 0)
       #expect(abs(y[size + 1] - 1 / Double(size - 1)) < 1e-6)
       #expect((0..<size).allSatisfy { y[2 * size + $0].isNaN })

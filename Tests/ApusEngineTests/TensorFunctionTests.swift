@@ -202,8 +202,9 @@ import Testing
       var view = StridedTensor(type)
       for axis in order { try view.append(size: shape[axis], stride: dense.strides[axis], name: "view") }
       let y = RealArray(type, count: values.count)
+      let kept1 = RealArray(type, values)
       try Movement.copy(
-        context: context, view, RealArray(type, values).pointer, StridedTensor(type, order.map { shape[$0] }), y.pointer)
+        context: context, view, kept1.pointer, StridedTensor(type, order.map { shape[$0] }), y.pointer)
       #expect(y.values == places(view).map { values[$0.offset] }, "\(set) \(shape) \(order)")
     }
     // Between a part of one and a part of the other, backwards.
@@ -252,7 +253,8 @@ import Testing
     let x = random.reals(105, type)
     var indices: [Int64] = [4, 0, 4, 2]
     let y = RealArray(type, count: 84)
-    try plan.gather(context: context, x: RealArray(type, x).pointer, indices: &indices, y: y.pointer)
+    let kept2 = RealArray(type, x)
+    try plan.gather(context: context, x: kept2.pointer, indices: &indices, y: y.pointer)
     for o in 0..<3 {
       for (k, index) in indices.enumerated() {
         for i in 0..<7 { #expect(y[(o * 4 + k) * 7 + i] == x[(o * 5 + Int(index)) * 7 + i]) }
@@ -295,7 +297,8 @@ import Testing
     for setting in Setting.of(set) {
       let context = try setting.context()
       let y = RealArray(type, count: count * width)
-      try plan.forward(context: context, table: RealArray(type, table).pointer, indices: &indices, y: y.pointer)
+      let kept3 = RealArray(type, table)
+      try plan.forward(context: context, table: kept3.pointer, indices: &indices, y: y.pointer)
       #expect((0..<count * width).allSatisfy { y[$0] == table[Int(indices[$0 / width]) * width + $0 % width] })
       let dtable = RealArray(type, count: rows * width)
       try plan.backward(
