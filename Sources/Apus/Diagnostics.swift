@@ -7,6 +7,9 @@ public func selfTest() throws(ApusError) {
   try translatingErrors { () throws(ApusEngine.ApusError) in try SelfTest.run() }
 }
 
-/// Returns idle memory to the system: the packing buffer of every thread that no running call is using. May be called
-/// from any thread at any time.
-public func trimMemory() { Memory.trim() }
+/// Returns idle memory to the system: the packing buffer of every thread that no running call is using, and what tensors
+/// that were let go have left. May be called from any thread at any time.
+public func trimMemory() {
+  Memory.trim()
+  StoragePool.trim()
+}

@@ -7,7 +7,7 @@ public func embedding<Scalar: GemmScalar>(
   _ table: Span<Scalar>, width: Int, indices: Span<Int32>, into y: inout [Scalar], context: Context? = nil
 ) throws(ApusError) {
   try checkCount("y", y.count, try checkedProduct(indices.count, width))
-  let plan = Embedding(
+  let plan = ApusEngine.Embedding(
     dataType: Scalar.dataType.engine, rows: width < 1 ? 0 : table.count / width, width: width, count: indices.count)
   var span = y.mutableSpan
   let (rows, places, result) = (base(table), base(indices), base(&span))
@@ -23,7 +23,7 @@ public func embeddingGradient<Scalar: GemmScalar>(
   context: Context? = nil
 ) throws(ApusError) {
   try checkCount("dy", dy.count, try checkedProduct(indices.count, width))
-  var plan = Embedding(
+  var plan = ApusEngine.Embedding(
     dataType: Scalar.dataType.engine, rows: width < 1 ? 0 : dtable.count / width, width: width, count: indices.count)
   plan.paddingIndex = paddingIndex
   var span = dtable.mutableSpan

@@ -1,19 +1,30 @@
 internal import ApusEngine
 
-/// Element types.
-public enum DataType: Sendable, Hashable, CustomStringConvertible {
+/// Element types. Kernels compute in the first two; a ``Tensor`` has any of them.
+public enum DataType: CaseIterable, Sendable, Hashable, CustomStringConvertible {
   /// `Float`.
   case float32
   /// `Double`.
   case float64
+  /// `Int32`.
+  case int32
+  /// `Int64`.
+  case int64
+  /// `UInt8`.
+  case uint8
+  /// `Bool`, a byte of 0 or 1.
+  case bool
 
-  /// "float32" or "float64".
-  public var description: String { engine.name }
+  /// As NumPy calls it: "float32" and so on.
+  public var description: String { self == .bool ? "bool" : engine.name }
 
   var engine: ApusEngine.DataType {
     switch self {
     case .float32: .float32
     case .float64: .float64
+    case .int32: .int32
+    case .int64: .int64
+    case .uint8, .bool: .uint8
     }
   }
 }

@@ -21,7 +21,7 @@ public func adamWStep<Scalar: GemmScalar>(
   try checkCount("gradients", gradients.count, count)
   try checkCount("mean", mean.count, count)
   try checkCount("squares", squares.count, count)
-  var optimizer = Optimizer(.adamW, dataType: Scalar.dataType.engine, rate: learningRate)
+  var optimizer = ApusEngine.Optimizer(.adamW, dataType: Scalar.dataType.engine, rate: learningRate)
   optimizer.step = step
   optimizer.decay = decay
   optimizer.gradientScale = gradientScale

@@ -44,7 +44,7 @@ public func dropout<Scalar: GemmScalar>(
   let (source, result) = (base(x), base(&span))
   let engine = try Context.resolve(context)
   try translatingErrors { () throws(ApusEngine.ApusError) in
-    try Dropout.run(
+    try ApusEngine.Dropout.run(
       Scalar.dataType.engine, context: engine, probability: probability, seed: seed, offset: offset, count: count,
       x: source, y: result)
   }
