@@ -39,8 +39,8 @@ private func integerBinary(
   let y = Tensor(uninitialized: shape, .int64)
   x.withElements(Int64.self) { x in
     z.withElements(Int64.self) { z in
-      let y = y.result.assumingMemoryBound(to: Int64.self)
-      for i in x.indices { y[i] = integer(name, function, x[i], z[i]) }
+      let target = y.result.assumingMemoryBound(to: Int64.self)
+      for i in x.indices { target[i] = integer(name, function, x[i], z[i]) }
     }
   }
   return y.wrapped(to: a.dtype)
@@ -149,7 +149,7 @@ extension Tensor {
   /// Divides a number by each element.
   public static func / (value: Double, x: Tensor) -> Tensor { Tensor(repeating: value, shape: [], dtype: x.dtype) / x }
 
-  /// Adds in place where the memory is this tensor's alone and no gradient is asked for.
+  /// Adds.
   public static func += (a: inout Tensor, b: Tensor) { a = a + b }
   /// Subtracts.
   public static func -= (a: inout Tensor, b: Tensor) { a = a - b }

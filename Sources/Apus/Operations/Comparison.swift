@@ -89,6 +89,9 @@ extension Tensor {
 extension Tensor: Equatable {
   /// Whether shapes, types and all elements are the same; NaN is not the same as NaN.
   public static func == (a: Tensor, b: Tensor) -> Bool {
-    a.shape == b.shape && a.dtype == b.dtype && zip(a.array(of: Double.self), b.array(of: Double.self)).allSatisfy(==)
+    func same<Scalar: TensorScalar>(_: Scalar.Type) -> Bool {
+      a.withElements(Scalar.self) { x in b.withElements(Scalar.self) { x.elementsEqual($0) } }
+    }
+    return a.shape == b.shape && a.dtype == b.dtype && a.dtype.withScalar { same($0) }
   }
 }

@@ -136,10 +136,10 @@ extension Tensor {
   fileprivate func asMatrix() -> (Tensor, leading: Int, isTransposed: Bool) {
     let matrix = detached()
     let (rows, columns) = (shape[0], shape[1])
-    if (strides[1] == 1 || columns == 1) && strides[0] >= max(1, columns) { return (matrix, strides[0], false) }
-    if (strides[0] == 1 || rows == 1) && strides[1] >= max(1, rows) { return (matrix, strides[1], true) }
+    if (strides[1] == 1 || columns == 1) && strides[0] >= Swift.max(1, columns) { return (matrix, strides[0], false) }
+    if (strides[0] == 1 || rows == 1) && strides[1] >= Swift.max(1, rows) { return (matrix, strides[1], true) }
     let copy = Tensor(uninitialized: shape, dtype)
     copyElements(of: matrix, to: copy)
-    return (copy, max(1, columns), false)
+    return (copy, Swift.max(1, columns), false)
   }
 }

@@ -18,7 +18,7 @@ extension Tensor {
     var stride = 1
     for i in target.indices.reversed() {
       strides[i] = stride
-      stride *= max(1, target[i])
+      stride *= Swift.max(1, target[i])
     }
     return dense.view(shape: target, strides: strides, offset: dense.offset).recorded("reshaped", self) { dy in
       [dy.reshaped(own)]

@@ -18,7 +18,7 @@ enum StoragePool {
   /// Bytes that idle blocks hold now.
   static var idleBytes: Int { state.withLock { $0.idleBytes } }
 
-  /// Sizes go in steps of an eighth to a quarter, from 64 bytes on: what a block wastes stays below a quarter.
+  /// Sizes are multiples of 64 bytes up to 256, then four to each power of two: a block wastes less than a fifth of itself.
   static func roundedSize(_ bytes: Int) -> (size: Int, place: Int) {
     if bytes <= 256 {
       let steps = max(1, (bytes + 63) / 64)

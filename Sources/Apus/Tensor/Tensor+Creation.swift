@@ -56,7 +56,7 @@ extension Tensor {
     require(
       step != 0 && first.isFinite && end.isFinite && step.isFinite,
       "a range takes finite numbers and a step that is not 0, but its step is \(step)")
-    let count = max(0, Int(((end - first) / step).rounded(.up)))
+    let count = Swift.max(0, Int(((end - first) / step).rounded(.up)))
     let values = (0..<count).map { first + Double($0) * step }
     return Tensor(values).converted(to: dtype)
   }

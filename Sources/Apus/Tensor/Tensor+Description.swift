@@ -33,7 +33,7 @@ extension Tensor: CustomStringConvertible {
 
   /// Indices that are printed; nil stands for those that are not.
   private static func shown(_ size: Int, _ isLong: Bool) -> [Int?] {
-    isLong && size > 6 ? [0, 1, 2, nil, size - 3, size - 2, size - 1] : Array(0..<size)
+    isLong && size > 6 ? [0, 1, 2, nil, size - 3, size - 2, size - 1] : (0..<size).map { $0 }
   }
 
   /// Elements of a row in lines of 75 characters.
@@ -94,7 +94,7 @@ private struct NumberFormat {
       digits.removeFirst()
       point -= 1
     }
-    if isScientific || digits == [0] { point = digits == [0] ? 1 : point }
+    if digits == [0] { point = 1 }
     let places = (isScientific ? 1 : point) + 8
     if places < 0 { return ([0], 1) }
     if digits.count > places {

@@ -12,7 +12,7 @@ public enum TensorSelection: Sendable, Hashable {
   /// Some.
   case range(Range<Int>)
   /// Every one.
-  case all
+  case every
 }
 
 extension Int: TensorIndex {
@@ -33,7 +33,7 @@ extension TensorSelection: TensorIndex {
 }
 extension TensorIndex where Self == TensorSelection {
   /// Every element of a dimension.
-  public static var all: TensorSelection { TensorSelection.all }
+  public static var all: TensorSelection { .every }
 }
 
 /// Subscripts are views of the same memory; what is assigned to one is written, in place where this tensor alone holds its
@@ -76,7 +76,7 @@ extension Tensor {
     var axis = 0
     for selection in selections {
       switch selection {
-      case .all: axis += 1
+      case .every: axis += 1
       case .range(let range):
         result = result.sliced(range, along: axis)
         axis += 1

@@ -33,7 +33,7 @@ public struct Tensor: Sendable {
     strides = shape
     for i in shape.indices.reversed() {
       strides[i] = stride
-      let (product, overflow) = stride.multipliedReportingOverflow(by: max(1, shape[i]))
+      let (product, overflow) = stride.multipliedReportingOverflow(by: Swift.max(1, shape[i]))
       require(
         shape[i] >= 0 && !overflow, "a tensor's sizes must be at least 0 and fit 63 bits, but its shape is \(shape)")
       stride = product

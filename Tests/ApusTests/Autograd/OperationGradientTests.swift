@@ -42,21 +42,31 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     GradientCase("select", [[2, 3], [3]]) { select(Tensor([true, false, true]), $0[0], $0[1]) },
   ]
 
-  static let functions: [GradientCase] =
-    [
-      ("relu", { $0.relu() }), ("leakyReLU", { $0.leakyReLU(slope: 0.1) }), ("elu", { $0.elu(alpha: 0.5) }),
-      ("selu", { $0.selu() }), ("celu", { $0.celu(alpha: 0.7) }), ("sigmoid", { $0.sigmoid() }),
-      ("tanh", { $0.tanh() }),
-      ("softplus", { $0.softplus(beta: 2) }), ("softsign", { $0.softsign() }), ("hardSigmoid", { $0.hardSigmoid() }),
-      ("hardSwish", { $0.hardSwish() }), ("silu", { $0.silu() }), ("gelu", { $0.gelu() }), ("mish", { $0.mish() }),
-      ("clamped", { $0.clamped(to: -1...1) }), ("exp", { $0.exp() }), ("expMinusOne", { $0.expMinusOne() }),
-      ("absolute", { $0.absolute() }), ("squared", { $0.squared() }), ("erf", { $0.erf() }),
-    ].map { (name: String, f: @escaping @Sendable (Tensor) -> Tensor) in GradientCase(name, [[3, 5]]) { f($0[0]) } }
-    + [
-      GradientCase("log", [[6]], in: 0.5..<2) { $0[0].log() },
-      GradientCase("squareRoot", [[6]], in: 0.5..<2) { $0[0].squareRoot() },
-      GradientCase("reciprocal", [[6]], in: 0.5..<2) { $0[0].reciprocal() },
-    ]
+  static let functions: [GradientCase] = [
+    GradientCase("relu", [[3, 5]]) { $0[0].relu() },
+    GradientCase("leakyReLU", [[3, 5]]) { $0[0].leakyReLU(slope: 0.1) },
+    GradientCase("elu", [[3, 5]]) { $0[0].elu(alpha: 0.5) },
+    GradientCase("selu", [[3, 5]]) { $0[0].selu() },
+    GradientCase("celu", [[3, 5]]) { $0[0].celu(alpha: 0.7) },
+    GradientCase("sigmoid", [[3, 5]]) { $0[0].sigmoid() },
+    GradientCase("tanh", [[3, 5]]) { $0[0].tanh() },
+    GradientCase("softplus", [[3, 5]]) { $0[0].softplus(beta: 2) },
+    GradientCase("softsign", [[3, 5]]) { $0[0].softsign() },
+    GradientCase("hardSigmoid", [[3, 5]]) { $0[0].hardSigmoid() },
+    GradientCase("hardSwish", [[3, 5]]) { $0[0].hardSwish() },
+    GradientCase("silu", [[3, 5]]) { $0[0].silu() },
+    GradientCase("gelu", [[3, 5]]) { $0[0].gelu() },
+    GradientCase("mish", [[3, 5]]) { $0[0].mish() },
+    GradientCase("clamped", [[3, 5]]) { $0[0].clamped(to: -1...1) },
+    GradientCase("exp", [[3, 5]]) { $0[0].exp() },
+    GradientCase("expMinusOne", [[3, 5]]) { $0[0].expMinusOne() },
+    GradientCase("absolute", [[3, 5]]) { $0[0].absolute() },
+    GradientCase("squared", [[3, 5]]) { $0[0].squared() },
+    GradientCase("erf", [[3, 5]]) { $0[0].erf() },
+    GradientCase("log", [[6]], in: 0.5..<2) { $0[0].log() },
+    GradientCase("squareRoot", [[6]], in: 0.5..<2) { $0[0].squareRoot() },
+    GradientCase("reciprocal", [[6]], in: 0.5..<2) { $0[0].reciprocal() },
+  ]
 
   static let shapes: [GradientCase] = [
     GradientCase("reshaped", [[2, 6]]) { $0[0].reshaped([3, -1]).squared() },
@@ -156,7 +166,7 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
       groupNormalization($0[0], groups: 2, gamma: $0[1], beta: $0[2])
     },
     GradientCase("embedding", [[5, 3]]) {
-      embedding($0[0], Tensor([[4, 0], [4, 2]].flatMap { $0 }, shape: [2, 2])).squared()
+      embedding($0[0], Tensor([4, 0, 4, 2], shape: [2, 2])).squared()
     },
     GradientCase("dropout", [[6, 4]]) { $0[0].droppingOut(0.4, generator: RandomGenerator(seed: 3)) },
   ]
@@ -167,7 +177,7 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     #expect(check.largestError < 2e-7, "\(trial.name): \(check)")
   }
 
-  @Test(arguments: arithmetic + products + Array(reductions.dropLast(0)) + shapes.filter { $0.name != "gathered" })
+  @Test(arguments: arithmetic + products + reductions + shapes.filter { $0.name != "gathered" })
   func secondGradientsMatchDifferences(_ trial: GradientCase) {
     let check = checkGradients(
       of: { x in
@@ -175,7 +185,8 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
         let y = trial.function(tracked)
         let weights = Tensor((0..<y.count).map { 1 + Double($0 % 3) / 4 }, shape: y.shape)
         let first = gradients(of: (y * weights).sum(), by: tracked, keepsTape: true)
-        return first.reduce(Tensor(0.0)) { $0 + $1.squared().sum() }
+        // Constant first gradients leave the tape: a linear term keeps the result on it.
+        return first.reduce(tracked.reduce(Tensor(0.0)) { $0 + $1.sum() * 0.1 }) { $0 + $1.squared().sum() }
       }, at: trial.sources)
     #expect(check.largestError < 1e-5, "\(trial.name): \(check)")
   }

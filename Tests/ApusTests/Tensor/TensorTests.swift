@@ -1,5 +1,6 @@
-import Apus
 import Testing
+
+@testable import Apus
 
 @Suite struct TensorTests {
   @Test func literalsHaveTheirShape() {
@@ -127,13 +128,14 @@ import Testing
     #expect(matmul(a, stack([b, b])).shape == [2, 2, 4])
   }
 
-  @Test func idleMemoryIsReturned() {
-    var x: Tensor? = Tensor.zeros([1000, 1000])
-    #expect(x?.count == 1_000_000)
-    x = nil
-    trimMemory()
-    x = Tensor.ones([10])
-    #expect(x?.sum().scalar == 10)
+  @Test func pooledSizesFitAndWasteLittle() {
+    var places: [Int: Int] = [:]
+    for bytes in Array(0...5000) + [1 << 20, (1 << 20) + 1, 3 << 28, (1 << 40) - 1] {
+      let (size, place) = StoragePool.roundedSize(bytes)
+      #expect(size >= bytes && size % 64 == 0)
+      #expect(bytes < 256 || size - bytes <= size / 5)
+      #expect(places.updateValue(size, forKey: place) ?? size == size, "two sizes share place \(place)")
+    }
   }
 
   @Test func shapeErrorsNameOperationAndShapes() async {

@@ -65,7 +65,10 @@ import Testing
         (p.value.squared() * 0.5 + p.value).sum().backward()
         optimizer.step()
         #expect(p.gradient == nil)
-        for i in 0..<2 { reference(step, &expected[i], expected[i] + 1, &states[i]) }
+        for i in 0..<2 {
+          let gradient = expected[i] + 1
+          reference(step, &expected[i], gradient, &states[i])
+        }
       }
       for (a, b) in zip(p.value.array(of: Double.self), expected) { #expect(abs(a - b) < 1e-12) }
     }

@@ -133,7 +133,8 @@ private func run(_ call: ConvolutionCall, _ x: Tensor, _ weight: Tensor, _ bias:
       }
       dx = result
     }
-    var (dw, db): (Tensor?, Tensor?)
+    var dw: Tensor?
+    var db: Tensor?
     let wantsBias = bias?.isTracked ?? false
     if weight.isTracked || wantsBias {
       let weights = Tensor(uninitialized: w.shape, w.dtype)

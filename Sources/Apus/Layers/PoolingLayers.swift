@@ -20,7 +20,7 @@ public final class MaxPool1D: PoolingLayer {
     rounding: WindowRounding = .floor
   ) {
     super.init { x in
-      Self.check(x, 1, "MaxPool1D")
+      PoolingLayer.check(x, 1, "MaxPool1D")
       return x.maxPooled(window: window, stride: stride, padding: padding, dilation: dilation, rounding: rounding)
     }
   }
@@ -34,7 +34,7 @@ public final class AvgPool1D: PoolingLayer {
     rounding: WindowRounding = .floor
   ) {
     super.init { x in
-      Self.check(x, 1, "AvgPool1D")
+      PoolingLayer.check(x, 1, "AvgPool1D")
       return x.averagePooled(
         window: window, stride: stride, padding: padding, countsPadding: countsPadding, rounding: rounding)
     }
@@ -49,7 +49,7 @@ public final class MaxPool2D: PoolingLayer {
     rounding: WindowRounding = .floor
   ) {
     super.init { x in
-      Self.check(x, 2, "MaxPool2D")
+      PoolingLayer.check(x, 2, "MaxPool2D")
       return x.maxPooled(window: window, stride: stride, padding: padding, dilation: dilation, rounding: rounding)
     }
   }
@@ -63,7 +63,7 @@ public final class AvgPool2D: PoolingLayer {
     rounding: WindowRounding = .floor
   ) {
     super.init { x in
-      Self.check(x, 2, "AvgPool2D")
+      PoolingLayer.check(x, 2, "AvgPool2D")
       return x.averagePooled(
         window: window, stride: stride, padding: padding, countsPadding: countsPadding, rounding: rounding)
     }
@@ -78,7 +78,7 @@ public final class MaxPool3D: PoolingLayer {
     rounding: WindowRounding = .floor
   ) {
     super.init { x in
-      Self.check(x, 3, "MaxPool3D")
+      PoolingLayer.check(x, 3, "MaxPool3D")
       return x.maxPooled(window: window, stride: stride, padding: padding, dilation: dilation, rounding: rounding)
     }
   }
@@ -92,7 +92,7 @@ public final class AvgPool3D: PoolingLayer {
     rounding: WindowRounding = .floor
   ) {
     super.init { x in
-      Self.check(x, 3, "AvgPool3D")
+      PoolingLayer.check(x, 3, "AvgPool3D")
       return x.averagePooled(
         window: window, stride: stride, padding: padding, countsPadding: countsPadding, rounding: rounding)
     }

@@ -119,7 +119,7 @@ func recurrent(
     }
     withExtendedLifetime((dy, dhn, dcn, stepLengths)) {}
     withExtendedLifetime((dx, dw, dh0, dc0)) {}
-    let results = [dx, dw] + [dh0, dc0].compactMap { $0 }
+    let results: [Tensor?] = [dx, dw] + (h0 == nil ? [] : [dh0]) + (c0 == nil ? [] : [dc0])
     return Tape.isRecording ? undifferentiable("recurrent", results, sources) : results
   }
   func output(_ tensor: Tensor, _ place: Int) -> Tensor {
