@@ -71,7 +71,8 @@ final class FileBytes {
   }
 
   /// An integer of any alignment.
-  func integer<I: FixedWidthInteger>(_: I.Type, at offset: Int, _ what: String) throws(FileError) -> I {
+  func integer<I: FixedWidthInteger & BitwiseCopyable>(_: I.Type, at offset: Int, _ what: String) throws(FileError) -> I
+  {
     try require(offset, MemoryLayout<I>.size, what)
     return I(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: I.self))
   }

@@ -18,10 +18,13 @@ public enum NumPyFile {
     }
     let version = file.bytes[6]
     if !(1...3).contains(version) { throw file.error(.unsupported, at: 6, "it has version \(version) of the format") }
-    let (first, length) =
-      version == 1
-      ? (10, Int(try file.integer(UInt16.self, at: 8, "the length of the header")))
-      : (12, Int(try file.integer(UInt32.self, at: 8, "the length of the header")))
+    let first = version == 1 ? 10 : 12
+    let length: Int
+    if version == 1 {
+      length = Int(try file.integer(UInt16.self, at: 8, "the length of the header"))
+    } else {
+      length = Int(try file.integer(UInt32.self, at: 8, "the length of the header"))
+    }
     try file.require(first, length, "the header")
     let text = String(decoding: file.bytes[first..<first + length], as: UTF8.self)
     guard let name = quoted(after: "'descr':", in: text), let shape = tuple(after: "'shape':", in: text) else {

@@ -13,6 +13,11 @@ import Testing
 @Suite struct FileTests {
   private static func temporary(_ name: String) -> String { "/tmp/apus-\(getpid())-\(name)" }
 
+  private static func bytes(of path: String) throws -> [UInt8] {
+    let file = try FileBytes(path: path)
+    return withExtendedLifetime(file) { Array(file.bytes) }
+  }
+
   private static let tensors: [String: Tensor] = [
     "weights": Tensor([1, 2, 3, 4, 5, 6] as [Float], shape: [2, 3]),
     "large \"name\"\n": Tensor([.max, .min, 0] as [Int64]),
@@ -92,10 +97,10 @@ import Testing
     switch format {
     case "safetensors":
       try Safetensors(tensors: Self.tensors).write(to: path)
-      whole = try FileBytes(path: path).bytes.map { $0 }
+      whole = try Self.bytes(of: path)
     case "npy":
       try NumPyFile.write(Tensor([1.0, 2, 3], shape: [3, 1]), to: path)
-      whole = try FileBytes(path: path).bytes.map { $0 }
+      whole = try Self.bytes(of: path)
     default: whole = [0, 0, 14, 2, 0, 0, 0, 1, 0, 0, 0, 2] + [UInt8](repeating: 7, count: 16)
     }
     func read(_ bytes: [UInt8]) throws(FileError) {
