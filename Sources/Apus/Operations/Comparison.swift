@@ -42,13 +42,6 @@ public func select(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
   }
 }
 
-infix operator .== : ComparisonPrecedence
-infix operator .!= : ComparisonPrecedence
-infix operator .< : ComparisonPrecedence
-infix operator .<= : ComparisonPrecedence
-infix operator .> : ComparisonPrecedence
-infix operator .>= : ComparisonPrecedence
-
 extension Tensor {
   private static func compare(_ function: BinaryFunction, _ a: Tensor, _ b: Tensor) -> Tensor {
     binary("comparison", function, a.detached(), b.detached()).converted(to: .bool)
