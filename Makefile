@@ -17,11 +17,11 @@ cflags = -O2 -g -pthread -D_GNU_SOURCE -Iinclude $(warnings)
 c99 = gcc -std=c99 $(cflags)
 cxx = g++ -x c++ -std=c++11 $(cflags)
 # -lapus alone: the library brings everything that it needs. $ORIGIN: hosts find it beside their own folder.
-link = -Lbuild -lapus -Wl,-rpath,'$$ORIGIN/..'
+link = -Lbuild -lapus -lm -Wl,-rpath,'$$ORIGIN/..'
 headers = include/apus.h $(wildcard Tests/CHosts/*.h)
 
 # Hosts that need nothing special, as C and as C++.
-plain = all_symbols default_isa gemm conv pooling rnn errors threads fork host_backend dlclose allocations
+plain = all_symbols default_isa gemm conv pooling rnn layers errors threads fork host_backend dlclose allocations
 hosts = $(plain:%=build/hosts/%.c99) $(plain:%=build/hosts/%.cxx) build/hosts/openmp.gomp build/hosts/openmp.omp
 
 # Debian keeps LLVM's omp.h and libomp.so in the folders of its own clang; any clang can use them from there.
@@ -82,7 +82,7 @@ build/hosts:
 both = build/hosts/$(1).c99$(2) build/hosts/$(1).cxx$(2)
 counted = env LD_PRELOAD=build/counting_malloc.so build/hosts/allocations
 check: all
-	Tests/CHosts/run $(foreach host,all_symbols default_isa gemm conv pooling rnn errors threads host_backend fork,$(call both,$(host))) \
+	Tests/CHosts/run $(foreach host,all_symbols default_isa gemm conv pooling rnn layers errors threads host_backend fork,$(call both,$(host))) \
 	  "build/hosts/dlclose.c99 build/libapus.so" "build/hosts/dlclose.cxx build/libapus.so" \
 	  "build/hosts/fork.c99 libgomp.so.1" "build/hosts/fork.c99 libomp.so.5" \
 	  build/hosts/openmp.gomp build/hosts/openmp.omp "$(counted).c99" "$(counted).cxx"

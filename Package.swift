@@ -80,7 +80,7 @@ let package = Package(
           "-Xlinker", "-soname=libapus.so", "-Xlinker", "-z", "-Xlinker", "nodelete",
         ])
       ]),
-    .target(name: "Apus", dependencies: ["ApusEngine"], swiftSettings: warningsAreErrors),
+    .target(name: "Apus", dependencies: ["ApusEngine", "ApusKernelInterface"], swiftSettings: warningsAreErrors),
     .executableTarget(
       name: "gemm-c", dependencies: ["ApusABI"], path: "Sources/Examples/gemm-c",
       cSettings: [.headerSearchPath("../../../include")]),

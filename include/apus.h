@@ -834,6 +834,405 @@ apus_status apus_rnn_forward(const apus_context *context, const apus_rnn_plan *p
  * of threads. With biases = 2 both have the same gradient, except for gate n of GRU.
  * As apus_rnn_forward; UNSUPPORTED: a plan for inference; MISMATCH: a workspace that no forward run of such a plan filled. */
 apus_status apus_rnn_backward(const apus_context *context, const apus_rnn_plan *plan, const apus_rnn_args *args);
+/* ------------------------------------------------------------------------------- functions of every element */
+
+/* The families from here on have no plans: a description is checked at each call, which costs some nanoseconds, and holds
+ * nothing. Calls allocate nothing but each thread's buffer at its first use. Results have the same bits for any number of
+ * threads, any back end and any alignment. Tensors are dense unless an apus_tensor describes them. Where an output may be an
+ * input, it is the same pointer: partial overlaps are errors that are not noticed.
+ * Every call: INVALID_ARGUMENT for NULL where elements are needed, negative sizes, sizes in bytes that overflow;
+ * UNSUPPORTED for a reserved dtype; OUT_OF_MEMORY where a thread's buffer is refused. Nothing has been written then. */
+
+/* Activations beyond those that products apply themselves (APUS_ACTIVATION_NONE to _TANH above), with alpha and beta:
+ *   leaky ReLU    x < 0: alpha x (0.01)                       ELU         x < 0: alpha (e^x - 1)  (1)
+ *   SELU          1.0507 x, x < 0: 1.0507 1.6733 (e^x - 1)    CELU        x < 0: alpha (e^(x / alpha) - 1)  (1)
+ *   SOFTPLUS      log(1 + e^(alpha x)) / alpha  (1)           SOFTSIGN    x / (1 + |x|)
+ *   HARD_SIGMOID  x / 6 + 1/2 within 0..1                     HARD_TANH   x within alpha..beta  (-1, 1)
+ *   HARD_SWISH    x hard_sigmoid(x)                           SILU        x sigmoid(x)
+ *   GELU          x (1 + erf(x / sqrt 2)) / 2                 GELU_TANH   x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3))
+ *   MISH          x tanh(log(1 + e^x))                        CLAMP       x within alpha..beta  (0, 1)
+ * exp, log, erf, tanh, sigmoid and softplus (of alpha 1) are within 2 ulp in float32, and in float64 within 2.5. */
+enum {
+  APUS_ACTIVATION_SELU = 6,
+  APUS_ACTIVATION_CELU = 7,
+  APUS_ACTIVATION_SOFTPLUS = 8,
+  APUS_ACTIVATION_SOFTSIGN = 9,
+  APUS_ACTIVATION_HARD_SIGMOID = 10,
+  APUS_ACTIVATION_HARD_TANH = 11,
+  APUS_ACTIVATION_HARD_SWISH = 12,
+  APUS_ACTIVATION_SILU = 13,
+  APUS_ACTIVATION_GELU = 14,
+  APUS_ACTIVATION_GELU_TANH = 15,
+  APUS_ACTIVATION_MISH = 16,
+  APUS_ACTIVATION_CLAMP = 17
+};
+
+/* Other functions; AFFINE is alpha x + beta, SIGN is -1, 0 or 1. */
+enum {
+  APUS_FUNCTION_EXP = 32,
+  APUS_FUNCTION_LOG = 33,
+  APUS_FUNCTION_SQRT = 34,
+  APUS_FUNCTION_ABS = 35,
+  APUS_FUNCTION_NEGATE = 36,
+  APUS_FUNCTION_SQUARE = 37,
+  APUS_FUNCTION_RECIPROCAL = 38,
+  APUS_FUNCTION_SIGN = 39,
+  APUS_FUNCTION_EXPM1 = 40,
+  APUS_FUNCTION_ERF = 41,
+  APUS_FUNCTION_AFFINE = 42
+};
+
+typedef struct apus_elementwise_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t function; /* APUS_ACTIVATION_... or APUS_FUNCTION_... */
+  int64_t count;    /* elements */
+  double alpha, beta;
+  int32_t from_output; /* backward only: 1: saved is y, 0: it is x */
+  int32_t accumulate;  /* backward only: 1: added to dx */
+} apus_elementwise_desc;
+
+/* Fills in a function with its usual alpha and beta. INVALID_ARGUMENT: NULL. */
+apus_status apus_elementwise_desc_init(apus_elementwise_desc *desc, int32_t dtype, int32_t function, int64_t count);
+
+/* y = f(x); y may be x.
+ * INVALID_ARGUMENT: alpha of CELU and SOFTPLUS that is not above 0; alpha above beta of HARD_TANH and CLAMP. */
+apus_status apus_elementwise_forward(const apus_context *context, const apus_elementwise_desc *desc, const void *x, void *y);
+
+/* dx = f'(x) dy. saved is forward's x or, with from_output, its y; dx may be dy or saved. The output tells the gradient of NONE,
+ * RELU, LEAKY_RELU and ELU with alpha >= 0, SIGMOID, TANH, SELU, CELU, SOFTPLUS, SOFTSIGN, HARD_SIGMOID, HARD_TANH, CLAMP, EXP and
+ * SQRT; others refuse from_output with INVALID_ARGUMENT. At a corner the gradient is that of the flat side, for leaky ReLU, ELU
+ * and their like that of x > 0. NaN in saved makes NaN, but of those with a corner at 0 (except ReLU), which let dy pass. */
+apus_status apus_elementwise_backward(const apus_context *context, const apus_elementwise_desc *desc, const void *saved,
+                                      const void *dy, void *dx);
+
+/* PReLU: x < 0: slope x, with a slope for each channel; x is outer x channels x inner elements. y may be x. */
+apus_status apus_prelu_forward(const apus_context *context, int32_t dtype, int64_t outer, int64_t channels, int64_t inner,
+                               const void *x, const void *slopes, void *y);
+/* dx, and the slopes' gradient, added up in the order of outer. dx may be dy. */
+apus_status apus_prelu_backward(const apus_context *context, int32_t dtype, int64_t outer, int64_t channels, int64_t inner,
+                                const void *x, const void *slopes, const void *dy, void *dx, void *dslopes);
+
+/* ------------------------------------------------------------------------------------------------ softmax */
+
+/* e^x over the sum of e^x along one axis of outer x size x inner elements, or its logarithm. The largest element is taken away
+ * first: finite arguments of any size give finite results. An element's error is within (size / 64 + 16) eps of it. */
+typedef struct apus_softmax_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t logarithm; /* 1: the logarithm of softmax */
+  int64_t outer, size, inner;
+} apus_softmax_desc;
+
+/* The axis of a dense tensor with rank sizes; axis -1 is the last one. INVALID_ARGUMENT: NULL, an axis outside of -rank..rank-1. */
+apus_status apus_softmax_desc_init(apus_softmax_desc *desc, int32_t dtype, int32_t rank, const int64_t *shape, int32_t axis);
+
+/* y from x; y may be x. */
+apus_status apus_softmax_forward(const apus_context *context, const apus_softmax_desc *desc, const void *x, void *y);
+/* dx from forward's y and dy; dx may be dy. */
+apus_status apus_softmax_backward(const apus_context *context, const apus_softmax_desc *desc, const void *y, const void *dy,
+                                  void *dx);
+
+/* ------------------------------------------------------------------------------------------------ normalisation */
+
+/* y = (x - mean) / sqrt(variance + epsilon) gamma + beta, where mean and variance are those of
+ *   BATCH     a channel over the batch (S. Ioffe, C. Szegedy, 2015)
+ *   LAYER     a row (J. L. Ba et al., 2016)
+ *   INSTANCE  a channel of a sample (D. Ulyanov et al., 2016)
+ *   GROUP     a group of channels of a sample (Y. Wu, K. He, 2018)
+ *   RMS       a row, with the mean taken for 0 (B. Zhang, R. Sennrich, 2019)
+ * Variances are sums of squared deviations from the mean, never differences of large numbers. */
+enum { APUS_NORM_BATCH = 0, APUS_NORM_LAYER = 1, APUS_NORM_INSTANCE = 2, APUS_NORM_GROUP = 3, APUS_NORM_RMS = 4 };
+
+/* LAYER and RMS: batch rows of channels elements, positions 1, and gamma and beta have a number for each element. Others:
+ * batch x channels planes of positions elements, or with NHWC batch x positions pixels of channels. */
+typedef struct apus_norm_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t kind;     /* APUS_NORM_... */
+  int32_t layout;   /* APUS_LAYOUT_... */
+  int32_t training; /* BATCH: 1: statistics of the batch, 0: the running ones. 1 for the others */
+  int64_t batch, channels, positions;
+  int64_t groups;   /* GROUP: divides channels */
+  double epsilon;   /* 1e-5 */
+  double momentum;  /* BATCH: running += momentum (batch's - running), the variance with n - 1; 0.1 */
+} apus_norm_desc;
+
+/* Fills in a normalisation of NCHW for training, with one group. INVALID_ARGUMENT: NULL. */
+apus_status apus_norm_desc_init(apus_norm_desc *desc, int32_t dtype, int32_t kind, int64_t batch, int64_t channels,
+                                int64_t positions);
+
+/* Numbers of mean and of scale: channels, rows, batch * channels or batch * groups. INVALID_ARGUMENT as forward. */
+apus_status apus_norm_statistics_count(const apus_norm_desc *desc, int64_t *count);
+
+typedef struct apus_norm_args {
+  size_t struct_size;
+  const void *x;
+  const void *gamma;      /* a number for each channel; NULL: 1 */
+  const void *beta;       /* a number for each channel; NULL: 0. RMS takes one too */
+  void *y;                /* forward: the result; may be x */
+  void *mean;             /* forward: written if not NULL; backward: read (not by RMS) */
+  void *scale;            /* 1 / sqrt(variance + epsilon), likewise */
+  void *running_mean;     /* BATCH, a number for each channel: updated in training if not NULL, read otherwise */
+  void *running_variance; /* likewise */
+  const void *dy;         /* backward */
+  void *dx;               /* backward: written if not NULL; may be dy */
+  void *dgamma;           /* backward: written if not NULL */
+  void *dbeta;            /* backward: written if not NULL */
+} apus_norm_args;
+
+/* struct_size, all pointers NULL. INVALID_ARGUMENT: NULL. */
+apus_status apus_norm_args_init(apus_norm_args *args);
+
+/* y, and the statistics. INVALID_ARGUMENT: groups that do not divide channels, positions of rows, epsilon below 0, momentum
+ * outside of 0..1. */
+apus_status apus_norm_forward(const apus_context *context, const apus_norm_desc *desc, const apus_norm_args *args);
+/* dx, dgamma and dbeta, those that are not NULL, from x, dy, gamma, mean and scale. */
+apus_status apus_norm_backward(const apus_context *context, const apus_norm_desc *desc, const apus_norm_args *args);
+
+/* Folds a BATCH normalisation with running statistics (args: gamma, beta, running_mean, running_variance) into the convolution or
+ * linear layer before it, whose weights are channels x per_channel: new_weights = weights gamma scale,
+ * new_bias = (bias - mean) gamma scale + beta. bias may be NULL, for 0; the new ones may be the old ones. */
+apus_status apus_norm_fold(const apus_norm_desc *desc, const apus_norm_args *args, int64_t per_channel, const void *weights,
+                           const void *bias, void *new_weights, void *new_bias);
+
+/* Local response normalisation across channels (A. Krizhevsky et al., 2012): y = x (k + alpha / size * sum of x^2)^-beta, the sum
+ * over channels c - size / 2 to c - size / 2 + size - 1. */
+typedef struct apus_lrn_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t layout; /* APUS_LAYOUT_... */
+  int64_t batch, channels, positions;
+  int64_t size;          /* 5 */
+  double alpha, beta, k; /* 1e-4, 0.75, 1 */
+} apus_lrn_desc;
+/* Fills in the usual numbers and NCHW. INVALID_ARGUMENT: NULL. */
+apus_status apus_lrn_desc_init(apus_lrn_desc *desc, int32_t dtype, int64_t batch, int64_t channels, int64_t positions);
+/* y from x; y may be x. INVALID_ARGUMENT: size outside of 1..2^20, k that is not above 0, alpha below 0. */
+apus_status apus_lrn_forward(const apus_context *context, const apus_lrn_desc *desc, const void *x, void *y);
+/* dx from x and dy; dx may be dy. */
+apus_status apus_lrn_backward(const apus_context *context, const apus_lrn_desc *desc, const void *x, const void *dy, void *dx);
+
+/* ------------------------------------------------------------------------- arithmetic with broadcasting */
+
+/* y = f(a, b). Comparisons give 1 or 0; those with NaN are false, but for NOT_EQUAL. MINIMUM and MAXIMUM of NaN are NaN. POWER is
+ * libm's pow (float32: powf), element by element. */
+enum {
+  APUS_BINARY_ADD = 0,
+  APUS_BINARY_SUBTRACT = 1,
+  APUS_BINARY_MULTIPLY = 2,
+  APUS_BINARY_DIVIDE = 3,
+  APUS_BINARY_POWER = 4,
+  APUS_BINARY_MINIMUM = 5,
+  APUS_BINARY_MAXIMUM = 6,
+  APUS_BINARY_EQUAL = 7,
+  APUS_BINARY_NOT_EQUAL = 8,
+  APUS_BINARY_LESS = 9,
+  APUS_BINARY_LESS_OR_EQUAL = 10,
+  APUS_BINARY_GREATER = 11,
+  APUS_BINARY_GREATER_OR_EQUAL = 12
+};
+
+/* Tensors of one dtype with any strides; 0 repeats. Sizes are compared from the last dimension on: a size of a source is that of
+ * y or 1, and missing dimensions are 1. y may be a source with the same shape and strides; its elements must not overlap.
+ * INVALID_ARGUMENT: shapes that do not broadcast to y's (the message has both), dtypes that differ. */
+apus_status apus_binary(const apus_context *context, int32_t function, const apus_tensor *a_tensor, const void *a,
+                        const apus_tensor *b_tensor, const void *b, const apus_tensor *y_tensor, void *y);
+/* y = condition ? a : b, where a number that is not 0 (NaN is one) is true. */
+apus_status apus_select(const apus_context *context, const apus_tensor *condition_tensor, const void *condition,
+                        const apus_tensor *a_tensor, const void *a, const apus_tensor *b_tensor, const void *b,
+                        const apus_tensor *y_tensor, void *y);
+
+/* ------------------------------------------------------------------------- reductions, along axes, movement */
+
+/* What elements become. The sums of a run are made in vectors by blocks of 1024 elements; runs of an axis are joined as doubles
+ * (columns: by blocks of 128 rows in the data type), so a sum of n elements is within (n / 1024 + 64) eps of the sum of their
+ * magnitudes, along columns within (n / 128 + 128) eps. VARIANCE is the mean squared distance from the mean, divided by the count
+ * less correction; LOG_SUM_EXP takes the largest away first. */
+enum {
+  APUS_REDUCE_SUM = 0,
+  APUS_REDUCE_MEAN = 1,
+  APUS_REDUCE_MAX = 2,
+  APUS_REDUCE_MIN = 3,
+  APUS_REDUCE_VARIANCE = 4,
+  APUS_REDUCE_NORM1 = 5,
+  APUS_REDUCE_NORM2 = 6,
+  APUS_REDUCE_LOG_SUM_EXP = 7
+};
+
+/* y from x, which has any strides; bit i of axes says that axis i is reduced. y is dense, with the sizes that are kept in their
+ * order. correction is VARIANCE's. INVALID_ARGUMENT: a bit beyond x's axes, MAX and MIN of nothing. */
+apus_status apus_reduce(const apus_context *context, int32_t reduction, int32_t axes, double correction,
+                        const apus_tensor *x_tensor, const void *x, void *y);
+
+/* The place of the first largest (least: 1, smallest) element along an axis, of the first NaN where there is one: x is
+ * outer x size x inner, indices outer x inner of index_type. INVALID_ARGUMENT: size below 1 or beyond index_type. */
+apus_status apus_argmax(const apus_context *context, int32_t dtype, int32_t least, int64_t outer, int64_t size, int64_t inner,
+                        const void *x, int32_t index_type, void *indices);
+
+/* Running sums along an axis of outer x size x inner elements, as doubles; reverse: from its end; exclusive: without the element
+ * itself. y may be x. */
+apus_status apus_cumulative_sum(const apus_context *context, int32_t dtype, int32_t reverse, int32_t exclusive, int64_t outer,
+                                int64_t size, int64_t inner, const void *x, void *y);
+
+/* y = x between views of any strides, x broadcast to y's shape and converted to its dtype (APUS_FLOAT32, _FLOAT64, _INT32,
+ * _INT64; to integers towards zero, out of range to the nearest, NaN to 0). With views it permutes, slices, splits and
+ * concatenates: an axis's stride and size are the caller's to set, and a part begins at its own pointer. */
+apus_status apus_copy(const apus_context *context, const apus_tensor *x_tensor, const void *x, const apus_tensor *y_tensor,
+                      void *y);
+/* Every element of a view of any strides; float32 and float64. To pad: fill y, and copy x into the view of y that is inside. */
+apus_status apus_fill(const apus_context *context, double value, const apus_tensor *y_tensor, void *y);
+
+/* Dimension i of view is dimension axes[i] of tensor. INVALID_ARGUMENT: axes that are no permutation. */
+apus_status apus_tensor_permute(const apus_tensor *tensor, const int32_t *axes, apus_tensor *view);
+/* Elements start, start + step, ... (count of them) along an axis; *offset gets the first one's distance in elements from the
+ * tensor's. A negative step runs backwards. INVALID_ARGUMENT: an axis or an element that the tensor has not. */
+apus_status apus_tensor_slice(const apus_tensor *tensor, int32_t axis, int64_t start, int64_t count, int64_t step,
+                              apus_tensor *view, int64_t *offset);
+
+/* y[o, i, :] = x[o, indices[i], :]; x is outer x size x inner, y outer x count x inner. All indices are looked at before anything
+ * is written. INVALID_ARGUMENT: an index outside of 0..size-1. */
+apus_status apus_gather(const apus_context *context, int32_t dtype, int64_t outer, int64_t size, int64_t inner, const void *x,
+                        int32_t index_type, int64_t count, const void *indices, void *y);
+/* y[o, indices[i], :] += x[o, i, :] in the order of i; x is outer x count x inner, y outer x size x inner. */
+apus_status apus_scatter_add(const apus_context *context, int32_t dtype, int64_t outer, int64_t size, int64_t inner, const void *x,
+                             int32_t index_type, int64_t count, const void *indices, void *y);
+/* y = count rows of size elements, 1 at the row's index and 0 elsewhere. */
+apus_status apus_one_hot(int32_t dtype, int64_t size, int32_t index_type, int64_t count, const void *indices, void *y);
+
+/* ------------------------------------------------------------------------------------------------ losses */
+
+/* What the losses of samples become; a mean divides by the sum of their weights. */
+enum { APUS_LOSS_NONE = 0, APUS_LOSS_MEAN = 1, APUS_LOSS_SUM = 2 };
+
+/* Softmax cross-entropy of batch rows of logits: -sum of t w log softmax(x), where targets t are probabilities or labels and w
+ * are class weights; or, with logarithm, the negative of the label's element, x being log-probabilities. */
+typedef struct apus_cross_entropy_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t logarithm;   /* 1: negative log-likelihood: labels only, no smoothing */
+  int32_t target_type; /* APUS_INT32 or APUS_INT64: labels; 0: probabilities of dtype */
+  int32_t reduction;   /* APUS_LOSS_... */
+  int64_t batch, classes;
+  double smoothing;    /* t becomes (1 - smoothing) t + smoothing / classes */
+  int32_t ignores;     /* 1: samples with ignored_label count for nothing */
+  int32_t reserved;
+  int64_t ignored_label; /* -100 */
+} apus_cross_entropy_desc;
+/* The mean over a batch, without smoothing. INVALID_ARGUMENT: NULL. */
+apus_status apus_cross_entropy_desc_init(apus_cross_entropy_desc *desc, int32_t dtype, int64_t batch, int64_t classes,
+                                         int32_t target_type);
+/* loss: one number, or batch of them. weights: a number for each class, or NULL. The mean over no sample is NaN.
+ * INVALID_ARGUMENT: a label outside of 0..classes-1 that is not the ignored one (all are looked at before anything is written),
+ * smoothing outside of 0..1. */
+apus_status apus_cross_entropy_forward(const apus_context *context, const apus_cross_entropy_desc *desc, const void *x,
+                                       const void *targets, const void *weights, void *loss);
+/* dx from the loss's gradient dloss, of loss's size; NULL is 1. dx may be x. */
+apus_status apus_cross_entropy_backward(const apus_context *context, const apus_cross_entropy_desc *desc, const void *x,
+                                        const void *targets, const void *weights, const void *dloss, void *dx);
+
+/* Losses of a prediction x and a target t each:
+ *   BCE_LOGITS  log(1 + e^x) - x t         MSE    (x - t)^2       MAE  |x - t|
+ *   HUBER       (x - t)^2 / 2, from |x - t| = delta on delta (|x - t| - delta / 2)
+ *   HINGE       max(0, delta - x t), with targets -1 and 1 */
+enum { APUS_LOSS_BCE_LOGITS = 16, APUS_LOSS_MSE = 17, APUS_LOSS_MAE = 18, APUS_LOSS_HUBER = 19, APUS_LOSS_HINGE = 20 };
+/* Of count elements; reduction is APUS_LOSS_NONE, _MEAN or _SUM, loss one number or count of them. delta must be above 0. */
+apus_status apus_element_loss_forward(const apus_context *context, int32_t dtype, int32_t kind, int32_t reduction, double delta,
+                                      int64_t count, const void *x, const void *targets, void *loss);
+/* dx from dloss, of loss's size; NULL is 1. dx may be x. */
+apus_status apus_element_loss_backward(const apus_context *context, int32_t dtype, int32_t kind, int32_t reduction, double delta,
+                                       int64_t count, const void *x, const void *targets, const void *dloss, void *dx);
+
+/* ------------------------------------------------------------------------------------------------ optimizers */
+
+enum {
+  APUS_OPTIMIZER_SGD = 0,     /* d = g + decay p; with momentum m = momentum m + (1 - dampening) d, d = m, or d + momentum m */
+  APUS_OPTIMIZER_ADAGRAD = 1, /* v += g^2;                       p -= rate g / (sqrt(v) + epsilon) */
+  APUS_OPTIMIZER_RMSPROP = 2, /* v = beta2 v + (1 - beta2) g^2;  the same, with momentum m = momentum m + the step */
+  APUS_OPTIMIZER_ADAM = 3,    /* m, v; p -= rate m' / (sqrt(v') + epsilon), m' and v' divided by 1 - beta^step */
+  APUS_OPTIMIZER_ADAMW = 4    /* the same, after p -= rate decay p instead of g += decay p */
+};
+
+typedef struct apus_optimizer_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t kind; /* APUS_OPTIMIZER_... */
+  double learning_rate;
+  double momentum;       /* SGD, RMSPROP: 0 has no first state */
+  double dampening;      /* SGD */
+  double weight_decay;   /* ADAMW 0.01, others 0 */
+  double beta1, beta2;   /* ADAM(W) 0.9, 0.999; RMSPROP 0.99 */
+  double epsilon;        /* 1e-8; ADAGRAD 1e-10 */
+  double gradient_scale; /* factor of every gradient before all else: 1, or what apus_gradient_norm gives */
+  double clip_value;     /* gradients are then brought within -clip_value..clip_value; infinite: not */
+  int64_t step;          /* 1 for the first: ADAM(W); SGD's first momentum is the gradient itself */
+  int32_t nesterov;      /* SGD */
+  int32_t reserved;
+} apus_optimizer_desc;
+/* The usual numbers. INVALID_ARGUMENT: NULL. */
+apus_status apus_optimizer_desc_init(apus_optimizer_desc *desc, int32_t dtype, int32_t kind, double learning_rate);
+
+/* Updates tensors parameter arrays of counts[i] elements in one pass. first: momentum (SGD, RMSPROP) or mean (ADAM); second:
+ * squares; a list that the kind has no use for may be NULL. States begin as zeros. INVALID_ARGUMENT: numbers out of range. */
+apus_status apus_optimizer_step(const apus_context *context, const apus_optimizer_desc *desc, int64_t tensors, const int64_t *counts,
+                                void *const *parameters, const void *const *gradients, void *const *first, void *const *second);
+
+/* The Euclidean norm of all gradients as one vector, in one pass. *scale (may be NULL) gets min(1, max_norm / norm), for
+ * gradient_scale. A NaN or an infinity among the gradients makes *norm NaN or infinite, and *scale NaN: it is the caller's to skip
+ * the step then. To clip in place use apus_elementwise_forward with AFFINE (by norm) or CLAMP (by value). */
+apus_status apus_gradient_norm(const apus_context *context, int32_t dtype, int64_t tensors, const int64_t *counts,
+                               const void *const *gradients, double max_norm, double *norm, double *scale);
+
+/* ------------------------------------------------------------------------------------------------ random numbers */
+
+/* Philox4x32-10 (J. Salmon et al., 2011): number offset + i of a seed's sequence goes to element i, whatever the threads and
+ * however a tensor is cut. To go on, add count to offset.
+ *   UNIFORM           in a..b, b excluded
+ *   NORMAL            mean a, standard deviation b, by the inverse distribution
+ *   TRUNCATED_NORMAL  the same between low and high standard deviations, which lie within -5..5 */
+enum { APUS_RANDOM_UNIFORM = 0, APUS_RANDOM_NORMAL = 1, APUS_RANDOM_TRUNCATED_NORMAL = 2 };
+/* INVALID_ARGUMENT: b below a (UNIFORM) or below 0, low that is not below high. low and high are TRUNCATED_NORMAL's. */
+apus_status apus_random_fill(const apus_context *context, int32_t dtype, int32_t distribution, double a, double b, double low,
+                             double high, uint64_t seed, uint64_t offset, int64_t count, void *y);
+
+/* y = x / (1 - probability), or 0 with that probability, which number offset + i of the seed's words decides. Backward is the same
+ * call with dy for x. y may be x. INVALID_ARGUMENT: a probability outside of 0..1. */
+apus_status apus_dropout(const apus_context *context, int32_t dtype, double probability, uint64_t seed, uint64_t offset,
+                         int64_t count, const void *x, void *y);
+
+/* Initial weights; gain times a bound (uniform) or deviation (normal): Glorot sqrt(6 or 2 / (fan_in + fan_out)), He
+ * sqrt(6 or 2 / fan_in), LeCun sqrt(3 or 1 / fan_in). ORTHOGONAL: fan_out rows of fan_in elements at right angles (columns, where
+ * they are fewer), times gain; count is fan_in fan_out. */
+enum {
+  APUS_INIT_GLOROT_UNIFORM = 0,
+  APUS_INIT_GLOROT_NORMAL = 1,
+  APUS_INIT_HE_UNIFORM = 2,
+  APUS_INIT_HE_NORMAL = 3,
+  APUS_INIT_LECUN_UNIFORM = 4,
+  APUS_INIT_LECUN_NORMAL = 5,
+  APUS_INIT_ORTHOGONAL = 6
+};
+apus_status apus_initialize(const apus_context *context, int32_t dtype, int32_t initializer, int64_t fan_in, int64_t fan_out,
+                            double gain, uint64_t seed, uint64_t offset, int64_t count, void *y);
+
+/* ------------------------------------------------------------------------------------------------ embedding */
+
+typedef struct apus_embedding_desc {
+  size_t struct_size;
+  int32_t dtype;
+  int32_t index_type;    /* APUS_INT32 or APUS_INT64 */
+  int64_t rows, width;   /* of the table */
+  int64_t count;         /* indices */
+  int64_t padding_index; /* a row that gets no gradient, or -1 */
+} apus_embedding_desc;
+/* int32 indices, no padding. INVALID_ARGUMENT: NULL. */
+apus_status apus_embedding_desc_init(apus_embedding_desc *desc, int32_t dtype, int64_t rows, int64_t width, int64_t count);
+/* y[i] = table[indices[i]]. INVALID_ARGUMENT: an index outside of 0..rows-1 (all are looked at before anything is written). */
+apus_status apus_embedding_forward(const apus_context *context, const apus_embedding_desc *desc, const void *table,
+                                   const void *indices, void *y);
+/* dtable[indices[i]] += dy[i] in the order of i; accumulate 0: from zeros, 1: from what dtable holds. */
+apus_status apus_embedding_backward(const apus_context *context, const apus_embedding_desc *desc, const void *dy,
+                                    const void *indices, int32_t accumulate, void *dtable);
 
 #ifdef __cplusplus
 }

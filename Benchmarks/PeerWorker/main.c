@@ -85,7 +85,8 @@ static const char *set_up(const request *r, const apus_context *context, workloa
   static const struct {
     const char *prefix;
     const char *(*setup)(const request *r, const apus_context *context, workload *w);
-  } families[] = {{"gemm", gemm_setup}, {"conv_", conv_setup}, {"pool_", pool_setup}, {"rnn_", rnn_setup}};
+  } families[] = {{"gemm", gemm_setup}, {"conv_", conv_setup}, {"pool_", pool_setup}, {"rnn_", rnn_setup},
+                  {"elt", elt_setup},   {"softmax_", softmax_setup}, {"lnorm_", norm_setup}, {"bnorm_", norm_setup}};
   const char *op = request_text(r, "op", "");
   for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
     if (!strncmp(op, families[i].prefix, strlen(families[i].prefix))) return families[i].setup(r, context, w);

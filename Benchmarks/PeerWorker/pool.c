@@ -25,8 +25,7 @@ static void pool_release(void *state) {
   free(s);
 }
 
-// The values of `seed` in the order n, c, position, laid out with the channels last or not.
-static int fill_tensor(float *p, long n, long c, long plane, int last, uint32_t seed) {
+int fill_tensor(float *p, long n, long c, long plane, int last, uint32_t seed) {
   if (!last) {
     fill(p, (size_t)(n * c * plane), seed);
     return 1;

@@ -35,9 +35,14 @@ const char *gemm_setup(const request *r, const apus_context *context, workload *
 const char *conv_setup(const request *r, const apus_context *context, workload *w);
 const char *pool_setup(const request *r, const apus_context *context, workload *w);
 const char *rnn_setup(const request *r, const apus_context *context, workload *w);
+const char *elt_setup(const request *r, const apus_context *context, workload *w);
+const char *softmax_setup(const request *r, const apus_context *context, workload *w);
+const char *norm_setup(const request *r, const apus_context *context, workload *w);
 
 // Page-aligned zeroed floats; every worker of the driver fills inputs by the same formula from (index, seed).
 float *floats(size_t count);
 void fill(float *p, size_t count, uint32_t seed);
+// The values of `seed` in the order n, c, position, laid out with the channels last or not. 0 where memory is refused.
+int fill_tensor(float *p, long n, long c, long plane, int last, uint32_t seed);
 double sum_of_magnitudes(const float *p, size_t count);
 #endif

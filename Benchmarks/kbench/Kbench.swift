@@ -14,7 +14,10 @@ import KbenchKit
     version: "kbench \(Machine.apusVersion)",
     subcommands: [
       OverviewCommand.self, FamilyCommand<Gemm>.self, FamilyCommand<Convolution>.self, FamilyCommand<Pool>.self,
-      FamilyCommand<Rnn>.self, LimitsCommand.self, ThreadsCommand.self, CompareCommand.self,
+      FamilyCommand<Rnn>.self,
+      FamilyCommand<ElementwiseFamily>.self, FamilyCommand<SoftmaxFamily>.self, FamilyCommand<NormFamily>.self,
+      FamilyCommand<LossFamily>.self, FamilyCommand<OptimizerFamily>.self, FamilyCommand<EmbeddingFamily>.self,
+      LimitsCommand.self, ThreadsCommand.self, CompareCommand.self,
       WorkerCommand.self,
     ],
     defaultSubcommand: OverviewCommand.self)

@@ -14,6 +14,12 @@
   public var sigmoid32: Map
   /// The hyperbolic tangent.
   public var tanh32: Map
+  /// The natural logarithm.
+  public var log32: Map
+  /// The error function.
+  public var erf32: Map
+  /// log(1 + e^x).
+  public var softplus32: Map
   /// e^x in float64.
   public var exp64: Map
   /// e^x - 1.
@@ -22,19 +28,31 @@
   public var sigmoid64: Map
   /// The hyperbolic tangent.
   public var tanh64: Map
+  /// The natural logarithm.
+  public var log64: Map
+  /// The error function.
+  public var erf64: Map
+  /// log(1 + e^x).
+  public var softplus64: Map
 
   /// A whole set; the names are the fields'.
   @inlinable public init(
-    exp32: Map, expMinusOne32: Map, sigmoid32: Map, tanh32: Map, exp64: Map, expMinusOne64: Map, sigmoid64: Map,
-    tanh64: Map
+    exp32: Map, expMinusOne32: Map, sigmoid32: Map, tanh32: Map, log32: Map, erf32: Map, softplus32: Map,
+    exp64: Map, expMinusOne64: Map, sigmoid64: Map, tanh64: Map, log64: Map, erf64: Map, softplus64: Map
   ) {
     self.exp32 = exp32
     self.expMinusOne32 = expMinusOne32
     self.sigmoid32 = sigmoid32
     self.tanh32 = tanh32
+    self.log32 = log32
+    self.erf32 = erf32
+    self.softplus32 = softplus32
     self.exp64 = exp64
     self.expMinusOne64 = expMinusOne64
     self.sigmoid64 = sigmoid64
     self.tanh64 = tanh64
+    self.log64 = log64
+    self.erf64 = erf64
+    self.softplus64 = softplus64
   }
 }

@@ -19,6 +19,18 @@ extension SIMD16: KernelVector where Scalar == Float {
   @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
     apus_less_f32x16(a, b, x, y)
   }
+  @inline(__always) static func ones(where a: Self, equals b: Self) -> Self { apus_equal_f32x16(a, b) }
+  @inline(__always) static func ones(where a: Self, isAtMost b: Self) -> Self { apus_at_most_f32x16(a, b) }
+  @inline(__always) static func power(_ a: Self, by b: Self) -> Self { apus_raise_by_f32x16(a, b) }
+  @inline(__always) static func load(_ p: UnsafePointer<Float>, first count: Int, otherwise other: Self) -> Self {
+    apus_load_or_f32x16(p, count, other)
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Float>, stride: Int, first count: Int) -> Self {
+    apus_load_strided_f32x16(p, stride, count)
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, stride: Int, first count: Int) {
+    apus_store_strided_f32x16(p, stride, count, self)
+  }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
   @inline(__always) static func reciprocal(_ a: Self) -> Self { apus_reciprocal_f32x16(a) }
   @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f32x16(a) }
@@ -63,6 +75,18 @@ extension SIMD4: KernelVector where Scalar == Double {
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f64x4(a, b) }
   @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
     apus_less_f64x4(a, b, x, y)
+  }
+  @inline(__always) static func ones(where a: Self, equals b: Self) -> Self { apus_equal_f64x4(a, b) }
+  @inline(__always) static func ones(where a: Self, isAtMost b: Self) -> Self { apus_at_most_f64x4(a, b) }
+  @inline(__always) static func power(_ a: Self, by b: Self) -> Self { apus_raise_by_f64x4(a, b) }
+  @inline(__always) static func load(_ p: UnsafePointer<Double>, first count: Int, otherwise other: Self) -> Self {
+    apus_load_or_f64x4(p, count, other)
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Double>, stride: Int, first count: Int) -> Self {
+    apus_load_strided_f64x4(p, stride, count)
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, stride: Int, first count: Int) {
+    apus_store_strided_f64x4(p, stride, count, self)
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x4(a) }
   @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f64x4(a) }
@@ -128,6 +152,35 @@ extension SIMD8: KernelVector where Scalar: KernelScalar {
     isFloat
       ? of(apus_less_f32x8(a.floats, b.floats, x.floats, y.floats))
       : of(apus_less_f64x8(a.doubles, b.doubles, x.doubles, y.doubles))
+  }
+  @inline(__always) static func ones(where a: Self, equals b: Self) -> Self {
+    isFloat ? of(apus_equal_f32x8(a.floats, b.floats)) : of(apus_equal_f64x8(a.doubles, b.doubles))
+  }
+  @inline(__always) static func ones(where a: Self, isAtMost b: Self) -> Self {
+    isFloat ? of(apus_at_most_f32x8(a.floats, b.floats)) : of(apus_at_most_f64x8(a.doubles, b.doubles))
+  }
+  @inline(__always) static func power(_ a: Self, by b: Self) -> Self {
+    isFloat ? of(apus_raise_by_f32x8(a.floats, b.floats)) : of(apus_raise_by_f64x8(a.doubles, b.doubles))
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Scalar>, first count: Int, otherwise other: Self) -> Self {
+    let p = UnsafeRawPointer(p)
+    return isFloat
+      ? of(apus_load_or_f32x8(p.assumingMemoryBound(to: Float.self), count, other.floats))
+      : of(apus_load_or_f64x8(p.assumingMemoryBound(to: Double.self), count, other.doubles))
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Scalar>, stride: Int, first count: Int) -> Self {
+    let p = UnsafeRawPointer(p)
+    return isFloat
+      ? of(apus_load_strided_f32x8(p.assumingMemoryBound(to: Float.self), stride, count))
+      : of(apus_load_strided_f64x8(p.assumingMemoryBound(to: Double.self), stride, count))
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Scalar>, stride: Int, first count: Int) {
+    let p = UnsafeMutableRawPointer(p)
+    if Self.isFloat {
+      apus_store_strided_f32x8(p.assumingMemoryBound(to: Float.self), stride, count, floats)
+    } else {
+      apus_store_strided_f64x8(p.assumingMemoryBound(to: Double.self), stride, count, doubles)
+    }
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self {
     isFloat ? of(apus_sqrt_f32x8(a.floats)) : of(apus_sqrt_f64x8(a.doubles))

@@ -19,6 +19,18 @@ extension SIMD4: KernelVector where Scalar == Float {
   @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
     apus_less_f32x4(a, b, x, y)
   }
+  @inline(__always) static func ones(where a: Self, equals b: Self) -> Self { apus_equal_f32x4(a, b) }
+  @inline(__always) static func ones(where a: Self, isAtMost b: Self) -> Self { apus_at_most_f32x4(a, b) }
+  @inline(__always) static func power(_ a: Self, by b: Self) -> Self { apus_raise_by_f32x4(a, b) }
+  @inline(__always) static func load(_ p: UnsafePointer<Float>, first count: Int, otherwise other: Self) -> Self {
+    apus_load_or_f32x4(p, count, other)
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Float>, stride: Int, first count: Int) -> Self {
+    apus_load_strided_f32x4(p, stride, count)
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Float>, stride: Int, first count: Int) {
+    apus_store_strided_f32x4(p, stride, count, self)
+  }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x4(a) }
   @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f32x4(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x4(a) }
@@ -62,6 +74,18 @@ extension SIMD2: KernelVector where Scalar == Double {
   @inline(__always) static func maximum(_ a: Self, _ b: Self) -> Self { apus_max_f64x2(a, b) }
   @inline(__always) static func select(_ x: Self, _ y: Self, where a: Self, isLessThan b: Self) -> Self {
     apus_less_f64x2(a, b, x, y)
+  }
+  @inline(__always) static func ones(where a: Self, equals b: Self) -> Self { apus_equal_f64x2(a, b) }
+  @inline(__always) static func ones(where a: Self, isAtMost b: Self) -> Self { apus_at_most_f64x2(a, b) }
+  @inline(__always) static func power(_ a: Self, by b: Self) -> Self { apus_raise_by_f64x2(a, b) }
+  @inline(__always) static func load(_ p: UnsafePointer<Double>, first count: Int, otherwise other: Self) -> Self {
+    apus_load_or_f64x2(p, count, other)
+  }
+  @inline(__always) static func load(_ p: UnsafePointer<Double>, stride: Int, first count: Int) -> Self {
+    apus_load_strided_f64x2(p, stride, count)
+  }
+  @inline(__always) func store(_ p: UnsafeMutablePointer<Double>, stride: Int, first count: Int) {
+    apus_store_strided_f64x2(p, stride, count, self)
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f64x2(a) }
   @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f64x2(a) }

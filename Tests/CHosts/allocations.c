@@ -341,6 +341,71 @@ static void count_rnn_runs(const apus_context *context, int32_t dtype, const rnn
   }
 }
 
+/* Calls without plans: their descriptions are checked each time, and allocate nothing either. */
+static void count_layer_calls(const apus_context *context, int32_t dtype) {
+  enum { n = 40000 };
+  int64_t shape[2] = {40, 1000}, counts[1] = {n};
+  char *data = (char *)calloc(6 * n, 8);
+  void *p[6];
+  for (int i = 0; i < 6; i++) p[i] = data + (size_t)i * n * 8;
+  void *parameters[1] = {p[0]}, *first[1] = {p[2]}, *second[1] = {p[3]};
+  const void *gradients[1] = {p[1]};
+  int32_t indices[40] = {0};
+  apus_elementwise_desc element;
+  apus_softmax_desc softmax;
+  apus_norm_desc norm;
+  apus_norm_args args;
+  apus_cross_entropy_desc entropy;
+  apus_optimizer_desc optimizer;
+  apus_embedding_desc embedding;
+  apus_tensor matrix, row;
+  double value, scale;
+  CHECK_OK(apus_elementwise_desc_init(&element, dtype, APUS_ACTIVATION_GELU, n));
+  CHECK_OK(apus_softmax_desc_init(&softmax, dtype, 2, shape, 1));
+  CHECK_OK(apus_norm_desc_init(&norm, dtype, APUS_NORM_LAYER, 40, 1000, 1));
+  CHECK_OK(apus_norm_args_init(&args));
+  args.x = args.dy = p[0];
+  args.y = args.dx = p[1];
+  args.gamma = args.beta = p[2];
+  args.mean = p[3];
+  args.scale = p[4];
+  args.dgamma = args.dbeta = p[5];
+  CHECK_OK(apus_cross_entropy_desc_init(&entropy, dtype, 40, 1000, APUS_INT32));
+  CHECK_OK(apus_optimizer_desc_init(&optimizer, dtype, APUS_OPTIMIZER_ADAM, 0.1));
+  CHECK_OK(apus_embedding_desc_init(&embedding, dtype, 40, 1000, 40));
+  CHECK_OK(apus_tensor_init(&matrix, dtype, 2, shape));
+  CHECK_OK(apus_tensor_init(&row, dtype, 1, shape + 1));
+  long before = 0;
+  apus_status status = APUS_OK;
+  for (int i = 0; i < 52; i++) {
+    if (i == 2) before = counted_requests();
+    status |= apus_elementwise_forward(context, &element, p[0], p[1]);
+    status |= apus_elementwise_backward(context, &element, p[0], p[1], p[2]);
+    status |= apus_prelu_backward(context, dtype, 4, 10, 1000, p[0], p[1], p[2], p[3], p[4]);
+    status |= apus_softmax_forward(context, &softmax, p[0], p[1]);
+    status |= apus_softmax_backward(context, &softmax, p[0], p[1], p[2]);
+    status |= apus_norm_forward(context, &norm, &args);
+    status |= apus_norm_backward(context, &norm, &args);
+    status |= apus_binary(context, APUS_BINARY_ADD, &matrix, p[0], &row, p[1], &matrix, p[2]);
+    status |= apus_copy(context, &matrix, p[0], &matrix, p[1]);
+    status |= apus_reduce(context, APUS_REDUCE_VARIANCE, 1 + i % 3, 0, &matrix, p[0], p[1]);
+    status |= apus_cross_entropy_forward(context, &entropy, p[0], indices, NULL, p[1]);
+    status |= apus_cross_entropy_backward(context, &entropy, p[0], indices, NULL, NULL, p[1]);
+    status |= apus_element_loss_forward(context, dtype, APUS_LOSS_HUBER, APUS_LOSS_MEAN, 1, n, p[0], p[1], p[2]);
+    status |= apus_gradient_norm(context, dtype, 1, counts, gradients, 1, &value, &scale);
+    status |= apus_optimizer_step(context, &optimizer, 1, counts, parameters, gradients, first, second);
+    status |= apus_random_fill(context, dtype, APUS_RANDOM_NORMAL, 0, 1, 0, 0, 1, 0, n, p[1]);
+    status |= apus_dropout(context, dtype, 0.5, 1, 0, n, p[0], p[1]);
+    status |= apus_embedding_forward(context, &embedding, p[0], indices, p[1]);
+    status |= apus_embedding_backward(context, &embedding, p[0], indices, 0, p[1]);
+  }
+  long requests = counted_requests() - before;
+  CHECK_OK(status);
+  if (!CHECK(requests == 0))
+    fprintf(stderr, "  %ld requests: calls without plans, %s\n", requests, apus_backend_name(context_info(context).backend));
+  free(data);
+}
+
 static void in_order(void *user, int64_t count, apus_task_fn run, void *task) {
   (void)user;
   for (int64_t i = 0; i < count; i++) run(task, i);
@@ -386,6 +451,8 @@ int main(void) {
       count_pool_runs(all[i], j % 2 ? APUS_FLOAT64 : APUS_FLOAT32, &pool_kinds[j], (int)(j + (size_t)i) % 2);
     for (size_t j = 0; j < sizeof rnn_kinds / sizeof *rnn_kinds; j++)
       count_rnn_runs(all[i], j % 2 ? APUS_FLOAT64 : APUS_FLOAT32, &rnn_kinds[j], (int)(j / 2 + (size_t)i) % 2);
+    count_layer_calls(all[i], APUS_FLOAT32);
+    count_layer_calls(all[i], APUS_FLOAT64);
     apus_context_destroy(all[i]);
   }
   return finish();

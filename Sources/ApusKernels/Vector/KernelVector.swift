@@ -35,6 +35,17 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   /// A store past the caches to memory that is aligned to the vector; see `apus_stream_fence`.
   func stream(_ p: UnsafeMutablePointer<Scalar>)
   func storeIndices(_ p: UnsafeMutableRawPointer, _ i: Int, first count: Int, wide: Bool)
+  /// 1 where a equals b, 0 elsewhere and where one is NaN.
+  static func ones(where a: Self, equals b: Self) -> Self
+  /// 1 where a <= b, 0 elsewhere and where one is NaN.
+  static func ones(where a: Self, isAtMost b: Self) -> Self
+  /// a^b, lane by lane, by libm.
+  static func power(_ a: Self, by b: Self) -> Self
+  /// The first `count` lanes from memory, the others from `other`.
+  static func load(_ p: UnsafePointer<Scalar>, first count: Int, otherwise other: Self) -> Self
+  /// The first `count` lanes from elements that lie `stride` apart, the others zero.
+  static func load(_ p: UnsafePointer<Scalar>, stride: Int, first count: Int) -> Self
+  func store(_ p: UnsafeMutablePointer<Scalar>, stride: Int, first count: Int)
   static func squareRoot(_ a: Self) -> Self
   /// 1 / a for normal a whose reciprocal is normal, or NaN: within 0.51 units in the last place.
   static func reciprocal(_ a: Self) -> Self

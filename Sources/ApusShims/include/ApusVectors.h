@@ -360,3 +360,111 @@ APUS_INLINE void apus_stream_fence(void) {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);
 #endif
 }
+
+// Elementwise operations and row reductions.
+//   equal, at_most    1 where a == b (a <= b), 0 elsewhere and where one is NaN
+//   raise             a^b, lane by lane, by libm
+//   load_or           the first lanes from memory, those of `other` behind them
+//   load_strided, store_strided   the first lanes from or to elements that lie `stride` apart
+#define APUS_ELEMENTS(T, V, N, S)                                                                                      \
+  APUS_INLINE V apus_equal_##S(V a, V b) { return a == b ? (V)(T)1 : (V)(T)0; }                                        \
+  APUS_INLINE V apus_at_most_##S(V a, V b) { return a <= b ? (V)(T)1 : (V)(T)0; }                                      \
+  static __attribute__((noinline, unused)) void apus_pow_lanes_##S(V *a, const V *b) {                                 \
+    union { V v; T x[N]; } u = {.v = *a}, e = {.v = *b};                                                               \
+    _Pragma("clang loop unroll(disable)") for (int i = 0; i < N; i++) u.x[i] =                                         \
+        sizeof(T) == 4 ? (T)__builtin_powf((float)u.x[i], (float)e.x[i]) : (T)__builtin_pow(u.x[i], e.x[i]);           \
+    *a = u.v;                                                                                                          \
+  }                                                                                                                    \
+  APUS_INLINE V apus_raise_by_##S(V a, V b) {                                                                          \
+    apus_pow_lanes_##S(&a, &b);                                                                                        \
+    return a;                                                                                                          \
+  }                                                                                                                    \
+  APUS_INLINE V apus_load_strided_##S(const T *p, ptrdiff_t stride, ptrdiff_t count) {                                 \
+    union { V v; T x[N]; } u = {.v = (V)(T)0};                                                                         \
+    _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = p[i * stride];                \
+    return u.v;                                                                                                        \
+  }                                                                                                                    \
+  APUS_INLINE void apus_store_strided_##S(T *p, ptrdiff_t stride, ptrdiff_t count, V v) {                              \
+    union { V v; T x[N]; } u = {.v = v};                                                                               \
+    _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) p[i * stride] = u.x[i];                \
+  }
+#define APUS_LOAD_OR(T, V, N, S)                                                                                       \
+  APUS_INLINE V apus_load_or_##S(const T *p, ptrdiff_t count, V other) {                                               \
+    union { V v; T x[N]; } u = {.v = other};                                                                           \
+    _Pragma("clang loop unroll(disable)") for (ptrdiff_t i = 0; i < count; i++) u.x[i] = p[i];                         \
+    return u.v;                                                                                                        \
+  }
+APUS_ELEMENTS(float, apus_f32x4, 4, f32x4)
+APUS_ELEMENTS(double, apus_f64x2, 2, f64x2)
+APUS_LOAD_OR(float, apus_f32x4, 4, f32x4)
+APUS_LOAD_OR(double, apus_f64x2, 2, f64x2)
+#if APUS_X86 && defined(__AVX2__)
+APUS_ELEMENTS(float, apus_f32x8, 8, f32x8)
+APUS_ELEMENTS(double, apus_f64x4, 4, f64x4)
+APUS_INLINE apus_f32x8 apus_load_or_f32x8(const float *p, ptrdiff_t count, apus_f32x8 other) {
+  __m256i m = apus_first_lanes_32(count);
+  return _mm256_blendv_ps(other, _mm256_maskload_ps(p, m), (__m256)m);
+}
+APUS_INLINE apus_f64x4 apus_load_or_f64x4(const double *p, ptrdiff_t count, apus_f64x4 other) {
+  __m256i m = apus_first_lanes_64(count);
+  return _mm256_blendv_pd(other, _mm256_maskload_pd(p, m), (__m256d)m);
+}
+#endif
+#if APUS_X86 && defined(__AVX512F__)
+APUS_ELEMENTS(float, apus_f32x16, 16, f32x16)
+APUS_ELEMENTS(double, apus_f64x8, 8, f64x8)
+APUS_INLINE apus_f32x16 apus_load_or_f32x16(const float *p, ptrdiff_t count, apus_f32x16 other) {
+  return _mm512_mask_loadu_ps(other, (__mmask16)_bzhi_u32(0xffff, (unsigned)count), p);
+}
+APUS_INLINE apus_f64x8 apus_load_or_f64x8(const double *p, ptrdiff_t count, apus_f64x8 other) {
+  return _mm512_mask_loadu_pd(other, (__mmask8)_bzhi_u32(0xff, (unsigned)count), p);
+}
+#endif
+#undef APUS_ELEMENTS
+#undef APUS_LOAD_OR
+
+// Philox4x32-10 (J. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): 64 words of a block from its number
+// and a key. Words 16 w to 16 w + 15 are word w of the counters 16 block to 16 block + 15; stream is the counter's high half.
+static __attribute__((noinline, unused)) void apus_philox_block(uint64_t key, uint64_t stream, uint64_t block, uint32_t *out) {
+  uint32_t a[16], b[16], c[16], d[16], k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 16; i++) {
+    uint64_t n = block * 16 + (uint64_t)i;
+    a[i] = (uint32_t)n;
+    b[i] = (uint32_t)(n >> 32);
+    c[i] = (uint32_t)stream;
+    d[i] = (uint32_t)(stream >> 32);
+  }
+  _Pragma("clang loop unroll(disable)") for (int round = 0; round < 10; round++) {
+    _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 16; i++) {
+      uint64_t p = (uint64_t)a[i] * 0xD2511F53u, q = (uint64_t)c[i] * 0xCD9E8D57u;
+      uint32_t na = (uint32_t)(q >> 32) ^ b[i] ^ k0, nc = (uint32_t)(p >> 32) ^ d[i] ^ k1;
+      b[i] = (uint32_t)q;
+      d[i] = (uint32_t)p;
+      a[i] = na;
+      c[i] = nc;
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  memcpy(out, a, sizeof a);
+  memcpy(out + 16, b, sizeof b);
+  memcpy(out + 32, c, sizeof c);
+  memcpy(out + 48, d, sizeof d);
+}
+// Numbers in the open interval (0, 1): the middles of 2^23 (2^52) equal parts, from one word (two) each.
+static __attribute__((noinline, unused)) void apus_uniform_f32(const uint32_t *words, const uint32_t *more, float *out) {
+  (void)more;
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] =
+      ((float)(int32_t)(words[i] >> 9) + 0.5f) * 0x1p-23f;
+}
+static __attribute__((noinline, unused)) void apus_uniform_f64(const uint32_t *words, const uint32_t *more, double *out) {
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] =
+      ((double)(int32_t)(words[i] >> 1) * 0x1p21 + (double)(int32_t)(more[i] >> 11) + 0.5) * 0x1p-52;
+}
+// 1 where a word is at least the threshold, 0 elsewhere.
+static __attribute__((noinline, unused)) void apus_kept_f32(const uint32_t *words, uint32_t threshold, float *out) {
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] = words[i] >= threshold ? 1 : 0;
+}
+static __attribute__((noinline, unused)) void apus_kept_f64(const uint32_t *words, uint32_t threshold, double *out) {
+  _Pragma("clang loop vectorize(enable) unroll(disable)") for (int i = 0; i < 64; i++) out[i] = words[i] >= threshold ? 1 : 0;
+}

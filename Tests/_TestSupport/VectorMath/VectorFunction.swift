@@ -19,7 +19,7 @@ import ApusKernelInterface
 /// The functions of `VectorMathKernels` with their references.
 public enum VectorFunction: String, CaseIterable, Sendable {
   /// As the kernels are called.
-  case exp, expMinusOne, sigmoid, tanh
+  case exp, expMinusOne, sigmoid, tanh, log, erf, softplus
 
   /// The kernel for float32.
   public func float32(_ kernels: VectorMathKernels) -> VectorMathKernels.Map {
@@ -28,6 +28,9 @@ public enum VectorFunction: String, CaseIterable, Sendable {
     case .expMinusOne: kernels.expMinusOne32
     case .sigmoid: kernels.sigmoid32
     case .tanh: kernels.tanh32
+    case .log: kernels.log32
+    case .erf: kernels.erf32
+    case .softplus: kernels.softplus32
     }
   }
 
@@ -38,6 +41,9 @@ public enum VectorFunction: String, CaseIterable, Sendable {
     case .expMinusOne: kernels.expMinusOne64
     case .sigmoid: kernels.sigmoid64
     case .tanh: kernels.tanh64
+    case .log: kernels.log64
+    case .erf: kernels.erf64
+    case .softplus: kernels.softplus64
     }
   }
 
@@ -48,6 +54,9 @@ public enum VectorFunction: String, CaseIterable, Sendable {
     case .expMinusOne: libmExpMinusOne(x)
     case .sigmoid: 1 / (1 + libmExp(-x))
     case .tanh: libmTanh(x)
+    case .log: libmLog(x)
+    case .erf: libmErf(x)
+    case .softplus: Swift.max(x, 0) + libmLogOnePlus(libmExp(-Swift.abs(x)))
     }
   }
 
@@ -58,6 +67,9 @@ public enum VectorFunction: String, CaseIterable, Sendable {
     case .expMinusOne: libmExpMinusOne(Wide(x))
     case .sigmoid: 1 / (1 + libmExp(-Wide(x)))
     case .tanh: libmTanh(Wide(x))
+    case .log: libmLog(Wide(x))
+    case .erf: libmErf(Wide(x))
+    case .softplus: Swift.max(Wide(x), 0) + libmLogOnePlus(libmExp(-Swift.abs(Wide(x))))
     }
   }
 
@@ -66,6 +78,8 @@ public enum VectorFunction: String, CaseIterable, Sendable {
     var x: [Double] = [0, 0.34657, 0.5625, 0.5493061443, 1, 16.635532, 17.3287, 18, 36, 40, 44.3614]
     x += [64 * 0.6931471805599453, 32 * 0.6931471805599453]
     x += [87.33654475, 88.02969193, 88.37626, 88.72283905, 89, 103.2789, 103.9720770, 104, 104.5]
+    // Of log: the ends of its reduction; of erf: its cases and where it is 1.
+    x += [2.0 / 3.0, 4.0 / 3.0, 0.9277, 3.95, 5.95, 1.1754943508222875e-38, 2.2250738585072014e-308]
     x += [708.3964185, 709.4361393, 709.782712893384, 710, 744.4400719, 745.1332191, 746, 747]
     return x + x.map { -$0 }
   }
@@ -75,8 +89,14 @@ public enum VectorFunction: String, CaseIterable, Sendable {
 private func libmExp(_ x: Double) -> Double { exp(x) }
 private func libmExpMinusOne(_ x: Double) -> Double { expm1(x) }
 private func libmTanh(_ x: Double) -> Double { tanh(x) }
+private func libmLog(_ x: Double) -> Double { log(x) }
+private func libmErf(_ x: Double) -> Double { erf(x) }
+private func libmLogOnePlus(_ x: Double) -> Double { log1p(x) }
 #if arch(x86_64) && os(Linux)
   private func libmExp(_ x: Float80) -> Float80 { exp(x) }
   private func libmExpMinusOne(_ x: Float80) -> Float80 { expm1(x) }
   private func libmTanh(_ x: Float80) -> Float80 { tanh(x) }
+  private func libmLog(_ x: Float80) -> Float80 { log(x) }
+  private func libmErf(_ x: Float80) -> Float80 { erf(x) }
+  private func libmLogOnePlus(_ x: Float80) -> Float80 { log1p(x) }
 #endif

@@ -32,8 +32,14 @@ func makeVectorMathKernels() -> VectorMathKernels {
     expMinusOne32: { map($0, $1, $2, VectorF32.self) { expMinusOne($0) } },
     sigmoid32: { map($0, $1, $2, VectorF32.self) { sigmoid($0) } },
     tanh32: { map($0, $1, $2, VectorF32.self) { tanh($0) } },
+    log32: { map($0, $1, $2, VectorF32.self) { log($0) } },
+    erf32: { map($0, $1, $2, VectorF32.self) { erf($0) } },
+    softplus32: { map($0, $1, $2, VectorF32.self) { softplus($0) } },
     exp64: { map($0, $1, $2, VectorF64.self) { exp($0) } },
     expMinusOne64: { map($0, $1, $2, VectorF64.self) { expMinusOne($0) } },
     sigmoid64: { map($0, $1, $2, VectorF64.self) { sigmoid($0) } },
-    tanh64: { map($0, $1, $2, VectorF64.self) { tanh($0) } })
+    tanh64: { map($0, $1, $2, VectorF64.self) { tanh($0) } },
+    log64: { map($0, $1, $2, VectorF64.self) { log($0) } },
+    erf64: { map($0, $1, $2, VectorF64.self) { erf($0) } },
+    softplus64: { map($0, $1, $2, VectorF64.self) { softplus($0) } })
 }

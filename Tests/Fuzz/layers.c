@@ -1,0 +1,272 @@
+/* Random descriptions of what lies between the large kernels, some of them broken, against include/apus.h.
+ *
+ * Buffers end (or begin) at a page that may not be touched. A call is refused with a message, or it runs safely; what was not
+ * broken must be accepted, and a row of softmax must add up to 1. */
+#include <apus.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void die(const char *what) {
+  fprintf(stderr, "%s; last error: %s\n", what, apus_last_error());
+  abort();
+}
+#define MUST(condition) ((condition) ? (void)0 : die("failed: " #condition))
+
+static const uint8_t *input;
+static size_t input_left;
+static uint32_t byte(void) { return input_left ? (input_left--, *input++) : 0; }
+static uint32_t below(uint32_t n) { return (byte() << 8 | byte()) % n; }
+static int64_t odd_number(void) {
+  static const int64_t values[] = {-1, 0, 1, 3, INT32_MAX, INT64_MAX, INT64_MIN, INT64_MAX / 8, (int64_t)1 << 32, -5};
+  return values[below(10)];
+}
+
+enum { MOST = 1 << 19, PAGE = 4096, BUFFERS = 8 };
+static uint8_t *areas[BUFFERS];
+static void *guarded(int buffer, int64_t bytes, int at_end) {
+  uint8_t *area = areas[buffer];
+  if (!area) {
+    area = (uint8_t *)mmap(NULL, MOST + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (area == MAP_FAILED || mprotect(area + PAGE, MOST, PROT_READ | PROT_WRITE) != 0) die("mmap");
+    areas[buffer] = area;
+  }
+  return area + PAGE + (at_end ? MOST - bytes : 0);
+}
+
+static void in_order(void *user, int64_t count, apus_task_fn run, void *task) {
+  (void)user;
+  for (int64_t i = count; i-- > 0;) run(task, i);
+}
+enum { CONTEXTS = 9 };
+static apus_context *contexts[CONTEXTS];
+static void make_contexts(void) {
+  int n = 0;
+  for (int32_t isa = APUS_ISA_BASELINE; isa <= APUS_ISA_AVX512; isa++) {
+    apus_context_options options;
+    MUST(apus_context_options_init(&options) == APUS_OK);
+    options.isa = isa;
+    options.backend = APUS_BACKEND_SERIAL;
+    if (apus_context_create(&options, &contexts[n]) != APUS_OK) break;
+    n++;
+    options.backend = APUS_BACKEND_DISPATCH;
+    options.threads = 2;
+    MUST(apus_context_create(&options, &contexts[n++]) == APUS_OK);
+    options.backend = APUS_BACKEND_DEFAULT;
+    options.threads = 3;
+    MUST(apus_context_create_host(&options, in_order, NULL, &contexts[n++]) == APUS_OK);
+  }
+  while (n > 0 && n < CONTEXTS) contexts[n] = contexts[n - 3], n++;
+}
+
+static int32_t dtype;
+static int64_t element;
+static uint32_t ends;
+static void *tensor(int buffer, int64_t count) {
+  void *p = guarded(buffer, count * element, ends >> buffer & 1);
+  for (int64_t i = 0; i < count; i++) {
+    double v = (double)((i * 7919 + buffer * 31) % 401) / 100 - 2;
+    if (dtype == APUS_FLOAT32)
+      ((float *)p)[i] = (float)v;
+    else
+      ((double *)p)[i] = v;
+  }
+  return p;
+}
+static double at(const void *p, int64_t i) { return dtype == APUS_FLOAT32 ? (double)((const float *)p)[i] : ((const double *)p)[i]; }
+
+/* What was not broken is accepted; what is refused has a message. */
+static void judge(apus_status status, int broken) { MUST(status == APUS_OK || (broken && apus_last_error()[0])); }
+static int breaks(void) { return below(4) == 0; }
+
+static void elementwise(const apus_context *c) {
+  int64_t n = below(2000);
+  apus_elementwise_desc d;
+  int32_t function = (int32_t)(below(2) ? below(18) : 32 + below(11));
+  MUST(apus_elementwise_desc_init(&d, dtype, function, n) == APUS_OK);
+  int broken = breaks();
+  if (broken) switch (below(5)) {
+      case 0: d.count = odd_number(); break;
+      case 1: d.alpha = (double)odd_number(); break;
+      case 2: d.function = (int32_t)odd_number(); break;
+      case 3: d.dtype = (int32_t)odd_number(); break;
+      default: d.from_output = 1;
+    }
+  if (d.count > 2000 && d.count < (int64_t)1 << 40) return;
+  void *x = tensor(0, n), *y = tensor(1, n), *dx = tensor(2, n);
+  /* A length that is not the buffers' must not be run. */
+  if (d.count > n) {
+    if (d.count > (int64_t)1 << 58) MUST(apus_elementwise_forward(c, &d, x, y) != APUS_OK);
+    return;
+  }
+  if (d.dtype != dtype && (d.dtype == APUS_FLOAT32 || d.dtype == APUS_FLOAT64)) return;
+  judge(apus_elementwise_forward(c, &d, x, y), broken);
+  judge(apus_elementwise_backward(c, &d, x, y, dx), broken);
+}
+
+static void softmax(const apus_context *c) {
+  int64_t shape[3] = {below(9), 1 + below(below(2) ? 20 : 300), below(3) ? 1 : below(20)}, n = shape[0] * shape[1] * shape[2];
+  apus_softmax_desc d;
+  int32_t axis = (int32_t)below(3);
+  MUST(apus_softmax_desc_init(&d, dtype, 3, shape, axis) == APUS_OK);
+  void *x = tensor(0, n), *y = tensor(1, n), *dx = tensor(2, n);
+  MUST(apus_softmax_forward(c, &d, x, y) == APUS_OK);
+  if (d.inner == 1)
+    for (int64_t r = 0; r < d.outer; r++) {
+      double sum = 0;
+      for (int64_t i = 0; i < d.size; i++) sum += at(y, r * d.size + i);
+      MUST(d.size == 0 || fabs(sum - 1) < 1e-4);
+    }
+  d.logarithm = (int32_t)below(2);
+  MUST(apus_softmax_backward(c, &d, y, x, dx) == APUS_OK);
+  if (breaks()) {
+    d.size = odd_number();
+    if (d.size * d.outer * d.inner != 0 && d.size > 0 && d.size < (int64_t)1 << 60) return;
+    apus_status status = apus_softmax_forward(c, &d, x, y);
+    MUST(status == APUS_OK || apus_last_error()[0]);
+  }
+}
+
+static void normalization(const apus_context *c) {
+  apus_norm_desc d;
+  int32_t kind = (int32_t)below(5);
+  int rows = kind == APUS_NORM_LAYER || kind == APUS_NORM_RMS;
+  int64_t groups = 1 + below(4);
+  MUST(apus_norm_desc_init(&d, dtype, kind, below(6), groups * (1 + below(rows ? 200 : 12)), rows ? 1 : 1 + below(60)) == APUS_OK);
+  d.groups = groups;
+  d.layout = (int32_t)below(2);
+  if (kind == APUS_NORM_BATCH) d.training = (int32_t)below(2);
+  int broken = breaks();
+  if (broken) switch (below(4)) {
+      case 0: d.groups = odd_number(); break;
+      case 1: d.epsilon = -1; break;
+      case 2: d.kind = (int32_t)odd_number(); break;
+      default: d.positions = odd_number();
+    }
+  int64_t count = 0;
+  apus_status status = apus_norm_statistics_count(&d, &count);
+  judge(status, broken);
+  if (status != APUS_OK || d.positions < 0 || d.positions > 100 || d.channels * d.positions * d.batch * 8 > MOST) return;
+  int64_t n = d.batch * d.channels * d.positions;
+  apus_norm_args a;
+  MUST(apus_norm_args_init(&a) == APUS_OK);
+  a.x = tensor(0, n);
+  a.y = a.dx = tensor(1, n);
+  a.gamma = below(3) ? tensor(2, d.channels) : NULL;
+  a.beta = below(3) ? tensor(3, d.channels) : NULL;
+  a.mean = tensor(4, count);
+  a.scale = tensor(5, count);
+  a.running_mean = tensor(6, d.channels);
+  a.running_variance = tensor(7, d.channels);
+  judge(apus_norm_forward(c, &d, &a), broken);
+  a.dy = a.x;
+  if (below(2)) a.dgamma = tensor(6, d.channels);
+  if (below(2)) a.dbeta = tensor(7, d.channels);
+  judge(apus_norm_backward(c, &d, &a), broken);
+}
+
+static void tensors(const apus_context *c) {
+  int64_t shape[4], n = 1, m = 1;
+  int32_t rank = (int32_t)below(5);
+  int64_t small[4];
+  for (int i = 0; i < rank; i++) {
+    shape[i] = below(below(3) ? 5 : 40);
+    small[i] = below(3) ? shape[i] : 1;
+    if (n * shape[i] > 4000) shape[i] = small[i] = 1;
+    n *= shape[i];
+    m *= small[i];
+  }
+  apus_tensor a, b, y;
+  MUST(apus_tensor_init(&a, dtype, rank, shape) == APUS_OK && apus_tensor_init(&b, dtype, rank, small) == APUS_OK);
+  y = a;
+  void *p = tensor(0, n), *q = tensor(1, m), *r = tensor(2, n);
+  MUST(apus_binary(c, (int32_t)below(13), &a, p, &b, q, &y, r) == APUS_OK);
+  MUST(apus_select(c, &b, q, &a, p, &b, q, &y, r) == APUS_OK);
+  int32_t axes = rank ? (int32_t)below(1u << rank) : 0, kind = (int32_t)below(8);
+  apus_status status = apus_reduce(c, kind, axes, 0, &a, p, r);
+  MUST(status == APUS_OK || n == 0);
+  int32_t order[4];
+  for (int i = 0; i < rank; i++) order[i] = i;
+  for (int i = rank - 1; i > 0; i--) {
+    int j = (int)below((uint32_t)i + 1);
+    int32_t t = order[i];
+    order[i] = order[j];
+    order[j] = t;
+  }
+  apus_tensor view;
+  MUST(apus_tensor_permute(&a, order, &view) == APUS_OK);
+  int64_t turned[4];
+  for (int i = 0; i < rank; i++) turned[i] = shape[order[i]];
+  MUST(apus_tensor_init(&y, dtype, rank, turned) == APUS_OK);
+  MUST(apus_copy(c, &view, p, &y, r) == APUS_OK);
+  if (breaks() && rank) {
+    b.shape[below((uint32_t)rank)] = odd_number();
+    b.strides[below((uint32_t)rank)] = odd_number();
+    status = apus_tensor_slice(&b, (int32_t)below(5) - 1, odd_number(), odd_number(), odd_number(), &view, &n);
+    MUST(status == APUS_OK || apus_last_error()[0]);
+    status = apus_binary(c, APUS_BINARY_ADD, &b, NULL, &b, NULL, &b, NULL);
+    MUST(status == APUS_OK || apus_last_error()[0]);
+  }
+}
+
+static void losses(const apus_context *c) {
+  apus_cross_entropy_desc d;
+  int64_t batch = below(20), classes = 1 + below(below(2) ? 10 : 200);
+  MUST(apus_cross_entropy_desc_init(&d, dtype, batch, classes, APUS_INT64) == APUS_OK);
+  d.reduction = (int32_t)below(3);
+  d.ignores = 1;
+  void *x = tensor(0, batch * classes), *dx = tensor(1, batch * classes), *loss = tensor(2, batch + 1);
+  int64_t *labels = (int64_t *)guarded(3, batch * 8, ends >> 3 & 1);
+  int broken = batch > 0 && breaks();
+  for (int64_t i = 0; i < batch; i++) labels[i] = below(9) ? (int64_t)below((uint32_t)classes) : -100;
+  if (broken) labels[below((uint32_t)batch)] = odd_number();
+  judge(apus_cross_entropy_forward(c, &d, x, labels, NULL, loss), broken);
+  judge(apus_cross_entropy_backward(c, &d, x, labels, NULL, NULL, dx), broken);
+  MUST(apus_element_loss_forward(c, dtype, 16 + (int32_t)below(5), (int32_t)below(3), 1, batch, x, dx, loss) == APUS_OK);
+  apus_embedding_desc e;
+  int64_t width = 1 + below(50);
+  MUST(apus_embedding_desc_init(&e, dtype, classes, width, batch) == APUS_OK);
+  e.index_type = APUS_INT64;
+  for (int64_t i = 0; i < batch; i++)
+    if (labels[i] == -100) labels[i] = 0;
+  void *table = tensor(4, classes * width), *y = tensor(5, batch * width);
+  judge(apus_embedding_forward(c, &e, table, labels, y), broken);
+  judge(apus_embedding_backward(c, &e, y, labels, 0, table), broken);
+}
+
+static void updates(const apus_context *c) {
+  apus_optimizer_desc d;
+  MUST(apus_optimizer_desc_init(&d, dtype, (int32_t)below(5), 0.1) == APUS_OK);
+  int64_t counts[2] = {below(3000), below(20)};
+  void *p[2] = {tensor(0, counts[0]), tensor(1, counts[1])}, *s[2] = {tensor(2, counts[0]), tensor(3, counts[1])};
+  void *q[2] = {tensor(4, counts[0]), tensor(5, counts[1])};
+  const void *g[2] = {tensor(6, counts[0]), tensor(7, counts[1])};
+  int broken = breaks();
+  if (broken) switch (below(4)) {
+      case 0: d.beta1 = (double)odd_number(); break;
+      case 1: d.step = odd_number(); break;
+      case 2: d.momentum = (double)odd_number(); break;
+      default: d.nesterov = (int32_t)odd_number();
+    }
+  double norm, scale;
+  MUST(apus_gradient_norm(c, dtype, 2, counts, g, 1, &norm, &scale) == APUS_OK && norm >= 0);
+  judge(apus_optimizer_step(c, &d, 2, counts, p, g, s, q), broken);
+  MUST(apus_random_fill(c, dtype, (int32_t)below(3), 0, 1, -2, 2, byte(), byte(), counts[0], p[0]) == APUS_OK);
+  MUST(apus_dropout(c, dtype, below(11) / 10.0, 1, byte(), counts[0], p[0], s[0]) == APUS_OK);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t length) {
+  static void (*const families[])(const apus_context *) = {elementwise, softmax, normalization, tensors, losses, updates};
+  if (!contexts[0]) make_contexts();
+  input = data;
+  input_left = length;
+  const apus_context *context = contexts[byte() % CONTEXTS];
+  dtype = byte() & 1 ? APUS_FLOAT64 : APUS_FLOAT32;
+  element = dtype == APUS_FLOAT32 ? 4 : 8;
+  ends = byte();
+  families[byte() % 6](context);
+  return 0;
+}
