@@ -117,7 +117,9 @@ private struct NormalizationTrial {
       let bound = eps * 60 / smallest
       let difference = firstDifference(result.y, expected, within: { _ in bound })
       #expect(difference == nil, "\(set) \(plan): y\(difference ?? "")")
-      if plan.kind != .rms { #expect(firstDifference(result.mean, s.means, within: { _ in eps * 40 }) == nil, "\(plan)") }
+      if plan.kind != .rms {
+        #expect(firstDifference(result.mean, s.means, within: { _ in eps * 40 }) == nil, "\(plan)")
+      }
 
       // The gradient of the definition.
       var dgamma = [Double](repeating: 0, count: plan.channels)
@@ -189,7 +191,8 @@ private struct NormalizationTrial {
         let found = try trial.run(setting.context())
         #expect(found.y.bytes == expected.y.bytes && found.dx.bytes == expected.dx.bytes, "\(setting) \(plan)")
         #expect(
-          found.dgamma.bytes == expected.dgamma.bytes && found.dbeta.bytes == expected.dbeta.bytes, "\(setting) \(plan)")
+          found.dgamma.bytes == expected.dgamma.bytes && found.dbeta.bytes == expected.dbeta.bytes, "\(setting) \(plan)"
+        )
       }
     }
   }
@@ -316,7 +319,8 @@ private struct NormalizationTrial {
     plan.epsilon = -1
     #expect(message(plan).contains("epsilon is -1.0"))
     #expect(
-      message(Normalization(.layer, dataType: .float32, batch: 2, channels: 6, positions: 4)).contains("positions is 4"))
+      message(Normalization(.layer, dataType: .float32, batch: 2, channels: 6, positions: 4)).contains("positions is 4")
+    )
     #expect(message(Normalization(.batch, dataType: .int32, batch: 2, channels: 6)).contains("dtype is int32"))
     #expect(message(Normalization(.batch, dataType: .float32, batch: -2, channels: 6)).contains("batch is -2"))
   }

@@ -123,7 +123,8 @@ import Testing
       #expect(y.values[1...].allSatisfy { $0 == 2 * factor })
     }
     let error = #expect(throws: ApusError.self) {
-      try Dropout.run(type, context: context, probability: 1.5, seed: 0, offset: 0, count: 1, x: source.pointer, y: y.pointer)
+      try Dropout.run(
+        type, context: context, probability: 1.5, seed: 0, offset: 0, count: 1, x: source.pointer, y: y.pointer)
     }
     #expect(error?.message == "probability is 1.5, but it must be from 0 to 1")
   }

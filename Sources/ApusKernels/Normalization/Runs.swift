@@ -142,8 +142,7 @@ func applyRun<V: KernelVector>(
   @inline(__always) func f1(_ v0: V) -> V { V.multiplyAdd(summand, v0 - center, factor) }
   mapOne(
     source.assumingMemoryBound(to: V.Scalar.self), result.assumingMemoryBound(to: V.Scalar.self), count,
-    streams: streams, V.self
-  , f1)
+    streams: streams, V.self, f1)
 }
 
 /// dx = dy a + (x - mean) b + c.
@@ -158,6 +157,5 @@ func applyGradientRun<V: KernelVector>(
   @inline(__always) func f2(_ v0: V, _ v1: V) -> V { V.multiplyAdd(V.multiplyAdd(c, v0 - center, b), v1, a) }
   mapTwo(
     source.assumingMemoryBound(to: V.Scalar.self), gradient.assumingMemoryBound(to: V.Scalar.self),
-    result.assumingMemoryBound(to: V.Scalar.self), count, streams: streams, V.self
-  , f2)
+    result.assumingMemoryBound(to: V.Scalar.self), count, streams: streams, V.self, f2)
 }
