@@ -4,7 +4,7 @@ import ApusTestSupport
 import Testing
 
 /// Functions of one element, and PReLU.
-@Suite struct ElementwisePortableTests {
+@Suite struct ElementwiseTests {
   /// Arguments where the function and its derivative are smooth.
   private func arguments(_ f: ElementFunction, _ type: DataType) -> [Double] {
     var x = stride(from: -9.37, to: 9.5, by: 0.171).map { type.rounded($0) }

@@ -9,7 +9,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct LossPortableTests {
+@Suite struct LossTests {
   /// Losses of each row in float64, and what a mean divides by.
   private func reference(
     _ plan: CrossEntropy, _ x: [Double], _ labels: [Int], _ t: [Double], _ w: [Double]

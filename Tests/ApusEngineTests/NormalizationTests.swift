@@ -80,7 +80,7 @@ private struct NormalizationTrial {
   }
 }
 
-@Suite struct NormalizationPortableTests {
+@Suite struct NormalizationTests {
   private static func plans(_ type: DataType) -> [Normalization] {
     var plans: [Normalization] = []
     for layout in TensorLayout.allCases {

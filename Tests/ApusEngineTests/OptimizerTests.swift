@@ -9,7 +9,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct OptimizerPortableTests {
+@Suite struct OptimizerTests {
   /// One element's update as the papers have it.
   private func update(
     _ o: Optimizer, _ p: inout Double, _ gradient: Double, _ s: inout Double, _ q: inout Double

@@ -3,7 +3,7 @@ import ApusKernelInterface
 import ApusTestSupport
 import Testing
 
-@Suite struct RandomPortableTests {
+@Suite struct RandomTests {
   /// The words of Philox4x32-10 for one counter.
   private func philox(_ counter: UInt64, _ stream: UInt64, _ key: UInt64) -> [UInt32] {
     var c = [counter & 0xffff_ffff, counter >> 32, stream & 0xffff_ffff, stream >> 32].map { UInt32($0) }

@@ -10,7 +10,7 @@ import Testing
 #endif
 
 /// Arithmetic with broadcasting, reductions, movement, gathering and embedding.
-@Suite struct TensorFunctionPortableTests {
+@Suite struct TensorFunctionTests {
   /// Every place of a shape, with its offset in a view.
   private func places(_ tensor: StridedTensor) -> [(index: [Int], offset: Int)] {
     var result: [(index: [Int], offset: Int)] = [([], 0)]
