@@ -15,8 +15,8 @@
     @convention(c) (
       UnsafeRawPointer, UnsafeRawPointer?, UnsafeRawPointer?, Int, UnsafeMutablePointer<Double>
     ) -> Void
-  /// (x, probabilities or nil, class weights or nil, dx, classes, m plus logarithm, factor, share):
-  /// dx = e^(x - m - logarithm) factor - t w share. dx may be x.
+  /// (x, probabilities or nil, class weights or nil, dx, classes, m, factor, share):
+  /// dx = e^(x - m) factor - t w share, with a factor that has the sum in it. dx may be x.
   public typealias RowGradient =
     @convention(c) (
       UnsafeRawPointer, UnsafeRawPointer?, UnsafeRawPointer?, UnsafeMutableRawPointer, Int, Double, Double, Double
