@@ -40,7 +40,9 @@ public struct ElementwiseFunction: Sendable, Hashable {
   /// x / 6 + 1/2 within 0...1.
   public static let hardSigmoid = ElementwiseFunction(.hardSigmoid)
   /// x within the bounds.
-  public static func hardTanh(_ low: Double = -1, _ high: Double = 1) -> Self { Self(.hardTanh, alpha: low, beta: high) }
+  public static func hardTanh(_ low: Double = -1, _ high: Double = 1) -> Self {
+    Self(.hardTanh, alpha: low, beta: high)
+  }
   /// x hardSigmoid(x)
   public static let hardSwish = ElementwiseFunction(.hardSwish)
   /// x sigmoid(x), also called swish.

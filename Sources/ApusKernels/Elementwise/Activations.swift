@@ -100,7 +100,9 @@ func mapElements<V: KernelVector>(
     }
     run(f7)
   case .celu:
-    @inline(__always) func f8(_ v0: V) -> V { V.select(expMinusOne(v0 / alpha) * alpha, v0, where: v0, isLessThan: V.zero) }
+    @inline(__always) func f8(_ v0: V) -> V {
+      V.select(expMinusOne(v0 / alpha) * alpha, v0, where: v0, isLessThan: V.zero)
+    }
     run(f8)
   case .softplus:
     @inline(__always) func f9(_ v0: V) -> V { softplus(v0 * alpha) / alpha }
@@ -154,7 +156,9 @@ func mapElements<V: KernelVector>(
     @inline(__always) func f24(_ v0: V) -> V { V.one / v0 }
     run(f24)
   case .sign:
-    @inline(__always) func f25(_ v0: V) -> V { V.select(V(repeating: -1), V.select(V.one, v0, where: V.zero, isLessThan: v0), where: v0, isLessThan: V.zero) }
+    @inline(__always) func f25(_ v0: V) -> V {
+      V.select(V(repeating: -1), V.select(V.one, v0, where: V.zero, isLessThan: v0), where: v0, isLessThan: V.zero)
+    }
     run(f25)
   case .expMinusOne:
     @inline(__always) func f26(_ v0: V) -> V { expMinusOne(v0) }
@@ -189,7 +193,9 @@ func mapGradients<V: KernelVector>(
   if options.pointee.fromOutput {
     switch ElementFunction(rawValue: function) {
     case .elu:
-      @inline(__always) func f29(_ v0: V, _ v1: V) -> V { V.select(v1 * (v0 + alpha), v1, where: v0, isLessThan: V.zero) }
+      @inline(__always) func f29(_ v0: V, _ v1: V) -> V {
+        V.select(v1 * (v0 + alpha), v1, where: v0, isLessThan: V.zero)
+      }
       run(f29)
     case .sigmoid:
       @inline(__always) func f30(_ v0: V, _ v1: V) -> V { v1 * (v0 * (one - v0)) }
@@ -206,7 +212,9 @@ func mapGradients<V: KernelVector>(
       }
       run(f32)
     case .celu:
-      @inline(__always) func f33(_ v0: V, _ v1: V) -> V { V.select(v1 * (v0 / alpha + one), v1, where: v0, isLessThan: V.zero) }
+      @inline(__always) func f33(_ v0: V, _ v1: V) -> V {
+        V.select(v1 * (v0 / alpha + one), v1, where: v0, isLessThan: V.zero)
+      }
       run(f33)
     case .softplus:
       @inline(__always) func f34(_ v0: V, _ v1: V) -> V { v1 * (V.zero - expMinusOne(V.zero - v0 * alpha)) }
@@ -235,7 +243,9 @@ func mapGradients<V: KernelVector>(
     run(f39)
   // Of NaN the other branch is NaN too, else 0. By x and by y alike.
   case .relu:
-    @inline(__always) func f40(_ v0: V, _ v1: V) -> V { V.select(v1, V.maximum(V.zero, v0), where: V.zero, isLessThan: v0) }
+    @inline(__always) func f40(_ v0: V, _ v1: V) -> V {
+      V.select(v1, V.maximum(V.zero, v0), where: V.zero, isLessThan: v0)
+    }
     run(f40)
   case .leakyReLU:
     @inline(__always) func f41(_ v0: V, _ v1: V) -> V { V.select(v1 * alpha, v1, where: v0, isLessThan: V.zero) }
@@ -248,7 +258,9 @@ func mapGradients<V: KernelVector>(
   if options.pointee.fromOutput { return }
   switch ElementFunction(rawValue: function) {
   case .elu:
-    @inline(__always) func f43(_ v0: V, _ v1: V) -> V { V.select(v1 * (alpha * exp(v0)), v1, where: v0, isLessThan: V.zero) }
+    @inline(__always) func f43(_ v0: V, _ v1: V) -> V {
+      V.select(v1 * (alpha * exp(v0)), v1, where: v0, isLessThan: V.zero)
+    }
     run(f43)
   case .sigmoid:
     @inline(__always) func f44(_ v0: V, _ v1: V) -> V {
@@ -271,7 +283,9 @@ func mapGradients<V: KernelVector>(
     }
     run(f46)
   case .celu:
-    @inline(__always) func f47(_ v0: V, _ v1: V) -> V { V.select(v1 * exp(v0 / alpha), v1, where: v0, isLessThan: V.zero) }
+    @inline(__always) func f47(_ v0: V, _ v1: V) -> V {
+      V.select(v1 * exp(v0 / alpha), v1, where: v0, isLessThan: V.zero)
+    }
     run(f47)
   case .softplus:
     @inline(__always) func f48(_ v0: V, _ v1: V) -> V { v1 * sigmoid(v0 * alpha) }
@@ -283,7 +297,9 @@ func mapGradients<V: KernelVector>(
     }
     run(f49)
   case .hardSigmoid:
-    @inline(__always) func f50(_ v0: V, _ v1: V) -> V { between(v0, V(repeating: -3), V(repeating: 3), v1 * V(repeating: 1.0 / 6.0)) }
+    @inline(__always) func f50(_ v0: V, _ v1: V) -> V {
+      between(v0, V(repeating: -3), V(repeating: 3), v1 * V(repeating: 1.0 / 6.0))
+    }
     run(f50)
   case .hardSwish:
     @inline(__always) func f51(_ v0: V, _ v1: V) -> V {
@@ -331,7 +347,9 @@ func mapGradients<V: KernelVector>(
     @inline(__always) func f58(_ v0: V, _ v1: V) -> V { v1 * (V(repeating: 0.5) / V.squareRoot(v0)) }
     run(f58)
   case .absolute:
-    @inline(__always) func f59(_ v0: V, _ v1: V) -> V { V.select(V.zero - v1, V.select(v1, v1 * v0, where: V.zero, isLessThan: v0), where: v0, isLessThan: V.zero) }
+    @inline(__always) func f59(_ v0: V, _ v1: V) -> V {
+      V.select(V.zero - v1, V.select(v1, v1 * v0, where: V.zero, isLessThan: v0), where: v0, isLessThan: V.zero)
+    }
     run(f59)
   case .negate:
     @inline(__always) func f60(_ v0: V, _ v1: V) -> V { V(repeating: -0.0) - v1 + v0 * V.zero }

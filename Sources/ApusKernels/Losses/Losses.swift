@@ -9,7 +9,9 @@ func lossRow<V: KernelVector>(
   let t = targets?.assumingMemoryBound(to: V.Scalar.self)
   let w = classWeights?.assumingMemoryBound(to: V.Scalar.self)
   let none = V(repeating: -V.Scalar.infinity)
-  @inline(__always) func f1(_ i: Int, _ n: Int) -> V { n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none) }
+  @inline(__always) func f1(_ i: Int, _ n: Int) -> V {
+    n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none)
+  }
   let high = largest(size, V.self, f1)
   let most = V(repeating: high)
   @inline(__always) func f2(_ i: Int, _ n: Int) -> V {
