@@ -98,7 +98,7 @@ static void elementwise(const apus_context *c) {
   void *x = tensor(0, n), *y = tensor(1, n), *dx = tensor(2, n);
   /* A length that is not the buffers' must not be run. */
   if (d.count > n) {
-    if (d.count > (int64_t)1 << 58) MUST(apus_elementwise_forward(c, &d, x, y) != APUS_OK);
+    if (d.count > INT64_MAX / element) MUST(apus_elementwise_forward(c, &d, x, y) != APUS_OK);
     return;
   }
   if (d.dtype != dtype && (d.dtype == APUS_FLOAT32 || d.dtype == APUS_FLOAT64)) return;
@@ -185,7 +185,10 @@ static void tensors(const apus_context *c) {
   MUST(apus_binary(c, (int32_t)below(13), &a, p, &b, q, &y, r) == APUS_OK);
   MUST(apus_select(c, &b, q, &a, p, &b, q, &y, r) == APUS_OK);
   int32_t axes = rank ? (int32_t)below(1u << rank) : 0, kind = (int32_t)below(8);
-  apus_status status = apus_reduce(c, kind, axes, 0, &a, p, r);
+  /* Without an element there may still be results. */
+  int64_t kept = 1;
+  for (int i = 0; i < rank; i++) kept *= axes >> i & 1 ? 1 : shape[i];
+  apus_status status = apus_reduce(c, kind, axes, 0, &a, p, tensor(3, kept));
   MUST(status == APUS_OK || n == 0);
   int32_t order[4];
   for (int i = 0; i < rank; i++) order[i] = i;
