@@ -32,8 +32,12 @@ private func store(_ view: StridedTensor, _ result: UnsafeMutablePointer<apus_te
   tensor.struct_size = MemoryLayout<apus_tensor>.size
   tensor.dtype = view.dataType.rawValue
   tensor.rank = Int32(view.rank)
-  withUnsafeMutableBytes(of: &tensor.shape) { for i in 0..<8 { $0.storeBytes(of: Int64(view.shape[i]), toByteOffset: 8 * i, as: Int64.self) } }
-  withUnsafeMutableBytes(of: &tensor.strides) { for i in 0..<8 { $0.storeBytes(of: Int64(view.strides[i]), toByteOffset: 8 * i, as: Int64.self) } }
+  withUnsafeMutableBytes(of: &tensor.shape) {
+    for i in 0..<8 { $0.storeBytes(of: Int64(view.shape[i]), toByteOffset: 8 * i, as: Int64.self) }
+  }
+  withUnsafeMutableBytes(of: &tensor.strides) {
+    for i in 0..<8 { $0.storeBytes(of: Int64(view.strides[i]), toByteOffset: 8 * i, as: Int64.self) }
+  }
   result.pointee = tensor
 }
 
@@ -84,7 +88,8 @@ public func apus_tensor_slice(
     for i in 0..<tensor.rank {
       let isCut = i == Int(axis)
       try result.append(
-        size: isCut ? Int(count) : tensor.shape[i], stride: isCut ? stride &* Int(step) : tensor.strides[i], name: "view")
+        size: isCut ? Int(count) : tensor.shape[i], stride: isCut ? stride &* Int(step) : tensor.strides[i],
+        name: "view")
     }
     try store(result, view)
     offset.pointee = count > 0 ? Int64(Int(start) * stride) : 0

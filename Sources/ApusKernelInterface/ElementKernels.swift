@@ -108,22 +108,25 @@
 /// nor on the length of a call.
 @frozen public struct ElementKernels: Sendable {
   /// (`ElementFunction`, source, result, count, pointer to `ElementOptions`); the result may be the source.
-  public typealias Map = @convention(c) (
-    Int32, UnsafeRawPointer, UnsafeMutableRawPointer, Int, UnsafeRawPointer
-  ) -> Void
+  public typealias Map =
+    @convention(c) (
+      Int32, UnsafeRawPointer, UnsafeMutableRawPointer, Int, UnsafeRawPointer
+    ) -> Void
   /// (`ElementFunction`, x or y, dy, dx, count, pointer to `ElementOptions`); dx may be either source.
-  public typealias Backward = @convention(c) (
-    Int32, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, UnsafeRawPointer
-  ) -> Void
+  public typealias Backward =
+    @convention(c) (
+      Int32, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, UnsafeRawPointer
+    ) -> Void
   /// (`BinaryFunction`, pointer to `ElementGrid`)
   public typealias Binary = @convention(c) (Int32, UnsafeRawPointer) -> Void
   /// (pointer to `ElementGrid`): a where c is not 0, else b.
   public typealias Select = @convention(c) (UnsafeRawPointer) -> Void
   /// (x, slopes, dy, dx, pointer to a sum, count, whether there is a slope for each element): PReLU's gradients. dx is
   /// written; one slope's sum of dy min(x, 0) is written to the pointer, or added to each element's.
-  public typealias PReLUBackward = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int, Bool
-  ) -> Void
+  public typealias PReLUBackward =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int, Bool
+    ) -> Void
 
   /// Elements of a vector.
   public var lanes: Int

@@ -12,6 +12,8 @@
   public var aStepStride: Int
   /// From one step of k to the next in B, whose columns are contiguous.
   public var bStepStride: Int
+  /// Of tiles wider than two vectors: from one pair of B's vectors to the next, each pair having rows of its own.
+  public var bPairStride = 0
   /// From one row of C to the next.
   public var cRowStride: Int
   /// Steps in each block.

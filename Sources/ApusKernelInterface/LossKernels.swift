@@ -11,22 +11,26 @@
 @frozen public struct LossKernels: Sendable {
   /// (x, probabilities or nil, class weights or nil, classes, pointer to four Doubles): of a row the largest element m, the
   /// logarithm of the sum of e^(x - m), the sum of t w and that of t w (x - m); t and w are 1 where nil.
-  public typealias Row = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer?, UnsafeRawPointer?, Int, UnsafeMutablePointer<Double>
-  ) -> Void
-  /// (x, probabilities or nil, class weights or nil, dx, classes, m plus logarithm, factor, share):
-  /// dx = e^(x - m - logarithm) factor - t w share. dx may be x.
-  public typealias RowGradient = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer?, UnsafeRawPointer?, UnsafeMutableRawPointer, Int, Double, Double, Double
-  ) -> Void
+  public typealias Row =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer?, UnsafeRawPointer?, Int, UnsafeMutablePointer<Double>
+    ) -> Void
+  /// (x, probabilities or nil, class weights or nil, dx, classes, m, factor, share):
+  /// dx = e^(x - m) factor - t w share, with a factor that has the sum in it. dx may be x.
+  public typealias RowGradient =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer?, UnsafeRawPointer?, UnsafeMutableRawPointer, Int, Double, Double, Double
+    ) -> Void
   /// (`PointwiseLoss`, x, target, losses or nil, count, delta): the sum; each is written where asked for.
-  public typealias Pointwise = @convention(c) (
-    Int32, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer?, Int, Double
-  ) -> Double
+  public typealias Pointwise =
+    @convention(c) (
+      Int32, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer?, Int, Double
+    ) -> Double
   /// (`PointwiseLoss`, x, target, gradients of the losses or nil, dx, count, delta, factor)
-  public typealias PointwiseGradient = @convention(c) (
-    Int32, UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer?, UnsafeMutableRawPointer, Int, Double, Double
-  ) -> Void
+  public typealias PointwiseGradient =
+    @convention(c) (
+      Int32, UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer?, UnsafeMutableRawPointer, Int, Double, Double
+    ) -> Void
 
   /// Softmax cross-entropy of a row.
   public var row: Row

@@ -78,42 +78,51 @@
   /// (x, pointer to `NormalizationRuns`, pointer to two Doubles): mean and sum of squared deviations.
   public typealias Moments = @convention(c) (UnsafeRawPointer, UnsafeRawPointer, UnsafeMutablePointer<Double>) -> Void
   /// (x, dy, pointer to `NormalizationRuns`, mean, pointer to two Doubles): sums of dy and of dy (x - mean).
-  public typealias GradientSums = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, Double, UnsafeMutablePointer<Double>
-  ) -> Void
+  public typealias GradientSums =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, Double, UnsafeMutablePointer<Double>
+    ) -> Void
   /// (x, y, count, mean, factor, summand, streams): y = (x - mean) factor + summand.
-  public typealias Apply = @convention(c) (
-    UnsafeRawPointer, UnsafeMutableRawPointer, Int, Double, Double, Double, Bool
-  ) -> Void
+  public typealias Apply =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeMutableRawPointer, Int, Double, Double, Double, Bool
+    ) -> Void
   /// (x, dy, dx, count, mean, factor of dy, factor of x - mean, summand, streams)
-  public typealias GradientApply = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Double, Double, Double, Double, Bool
-  ) -> Void
+  public typealias GradientApply =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Double, Double, Double, Double, Bool
+    ) -> Void
   /// (x, rows, channels, means, sums of squared deviations): of each column over rows of neighbours, in the data type.
-  public typealias ColumnMoments = @convention(c) (
-    UnsafeRawPointer, Int, Int, UnsafeMutableRawPointer, UnsafeMutableRawPointer
-  ) -> Void
+  public typealias ColumnMoments =
+    @convention(c) (
+      UnsafeRawPointer, Int, Int, UnsafeMutableRawPointer, UnsafeMutableRawPointer
+    ) -> Void
   /// (x, dy, rows, channels, means, sums of dy, sums of dy (x - mean)), in the data type.
-  public typealias ColumnGradientSums = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, Int, Int, UnsafeRawPointer, UnsafeMutableRawPointer, UnsafeMutableRawPointer
-  ) -> Void
+  public typealias ColumnGradientSums =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, Int, Int, UnsafeRawPointer, UnsafeMutableRawPointer, UnsafeMutableRawPointer
+    ) -> Void
   /// (x, y, rows, channels, means, factors, summands, streams)
-  public typealias ColumnApply = @convention(c) (
-    UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, Bool
-  ) -> Void
+  public typealias ColumnApply =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, Bool
+    ) -> Void
   /// (x, dy, dx, rows, channels, means, factors of dy, factors of x - mean, summands)
-  public typealias ColumnGradientApply = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeRawPointer, UnsafeRawPointer,
-    UnsafeRawPointer, UnsafeRawPointer
-  ) -> Void
+  public typealias ColumnGradientApply =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeRawPointer, UnsafeRawPointer,
+      UnsafeRawPointer, UnsafeRawPointer
+    ) -> Void
   /// (pointer to `ResponseShape`, x, y, first sample, samples, scratch of channels + 2 size vectors)
-  public typealias Response = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
-  ) -> Void
+  public typealias Response =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
+    ) -> Void
   /// (pointer to `ResponseShape`, x, dy, dx, first sample, samples, scratch of twice that)
-  public typealias ResponseBackward = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
-  ) -> Void
+  public typealias ResponseBackward =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
+    ) -> Void
 
   /// Elements of a vector.
   public var lanes: Int

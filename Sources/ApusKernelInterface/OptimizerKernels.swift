@@ -42,9 +42,11 @@
 @frozen public struct OptimizerKernels: Sendable {
   /// (pointer to `OptimizerNumbers`, parameters, gradients, first and second state, count); a state that the kind has not is
   /// not touched.
-  public typealias Step = @convention(c) (
-    UnsafeRawPointer, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?, Int
-  ) -> Void
+  public typealias Step =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeMutableRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?,
+      Int
+    ) -> Void
   /// (x, count): the sum of squares.
   public typealias Squares = @convention(c) (UnsafeRawPointer, Int) -> Double
 

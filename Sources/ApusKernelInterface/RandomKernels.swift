@@ -43,14 +43,16 @@
 /// Random numbers for one data type, filled in by each instruction set: Philox, by position, so that cuts change nothing.
 @frozen public struct RandomKernels: Sendable {
   /// (pointer to `RandomSource`, pointer to `RandomShape`, result, first, count, scratch of 1 KB)
-  public typealias Fill = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
-  ) -> Void
+  public typealias Fill =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
+    ) -> Void
   /// (pointer to `RandomSource`, threshold, factor, x, y, first, count, scratch of 1 KB): y = x factor where the word of the
   /// element's number is at least the threshold, 0 elsewhere. x and y are arrays' first elements and may be the same.
-  public typealias Dropout = @convention(c) (
-    UnsafeRawPointer, UInt32, Double, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
-  ) -> Void
+  public typealias Dropout =
+    @convention(c) (
+      UnsafeRawPointer, UInt32, Double, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int, UnsafeMutableRawPointer
+    ) -> Void
 
   /// Fills.
   public var fill: Fill

@@ -33,8 +33,8 @@
 /// One phase of one time step of a recurrent layer: a product of all rows of a batch with packed weights, and what
 /// becomes of the sums on the hot tile.
 ///
-/// Unit blocks are `blockVectors` vectors wide; a panel holds, for each k, the block's columns of each of `gates` gates,
-/// padded with zeros to whole vectors. Strides are in elements. Row r of a pointer with stride s starts at r * s; gate g
+/// Unit blocks are `blockVectors` vectors wide; a panel holds the block's columns of each of `gates` gates, padded with
+/// zeros to whole vectors, in pairs of vectors: each pair has `k` rows of its own, the pairs follow each other. Strides are in elements. Row r of a pointer with stride s starts at r * s; gate g
 /// of a row at g * `gateStride`.
 @frozen public struct RecurrentPhase {
   /// What happens to the sums.

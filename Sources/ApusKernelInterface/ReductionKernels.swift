@@ -17,15 +17,17 @@
   public typealias Run = @convention(c) (Int32, UnsafeRawPointer, Int, Int, Double) -> Double
   /// (`Fold`, x, rows, row stride, columns, centers or nil, results, whether it begins): of each column, down the rows, joined
   /// to what the results hold unless it begins. All in the data type.
-  public typealias Columns = @convention(c) (
-    Int32, UnsafeRawPointer, Int, Int, Int, UnsafeRawPointer?, UnsafeMutableRawPointer, Bool
-  ) -> Void
+  public typealias Columns =
+    @convention(c) (
+      Int32, UnsafeRawPointer, Int, Int, Int, UnsafeRawPointer?, UnsafeMutableRawPointer, Bool
+    ) -> Void
   /// (x, count, stride, whether the least): where the first largest, or the first NaN, lies.
   public typealias Position = @convention(c) (UnsafeRawPointer, Int, Int, Bool) -> Int
   /// (x, row stride, rows, columns, y, row stride): y[j][i] = x[i][j].
-  public typealias Transpose = @convention(c) (
-    UnsafeRawPointer, Int, Int, Int, UnsafeMutableRawPointer, Int
-  ) -> Void
+  public typealias Transpose =
+    @convention(c) (
+      UnsafeRawPointer, Int, Int, Int, UnsafeMutableRawPointer, Int
+    ) -> Void
 
   /// Along a run.
   public var run: Run

@@ -19,13 +19,15 @@
 @frozen public struct SoftmaxKernels: Sendable {
   /// (pointer to `SoftmaxShape`, x, y, first, count): rows, or by columns slices of size x inner elements. x and y may be
   /// the same.
-  public typealias Forward = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int
-  ) -> Void
+  public typealias Forward =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int
+    ) -> Void
   /// (pointer to `SoftmaxShape`, y, dy, dx, first, count); dx may be dy.
-  public typealias Backward = @convention(c) (
-    UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int
-  ) -> Void
+  public typealias Backward =
+    @convention(c) (
+      UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeMutableRawPointer, Int, Int
+    ) -> Void
 
   /// y from x.
   public var forward: Forward

@@ -9,7 +9,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct LossPortableTests {
+@Suite struct LossTests {
   /// Losses of each row in float64, and what a mean divides by.
   private func reference(
     _ plan: CrossEntropy, _ x: [Double], _ labels: [Int], _ t: [Double], _ w: [Double]
@@ -44,8 +44,11 @@ import Testing
           plan.smoothing = turn % 2 == 1 && !plan.isLogarithm ? 0.1 : 0
           if turn >= 2 { plan.ignoredLabel = classes > 1 ? 1 : nil }
           let x = random.reals(batch * classes, type, scale: 4)
-          let w = turn == 0 ? [Double](repeating: 1, count: classes) : random.reals(classes, type).map { abs($0) + 0.5 }
-            .map { type.rounded($0) }
+          let w =
+            turn == 0
+            ? [Double](repeating: 1, count: classes)
+            : random.reals(classes, type).map { abs($0) + 0.5 }
+              .map { type.rounded($0) }
           var t = random.reals(batch * classes, type).map { abs($0) }
           for n in 0..<batch {
             let sum = (0..<classes).reduce(0) { $0 + t[n * classes + $1] }

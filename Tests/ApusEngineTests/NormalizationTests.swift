@@ -80,7 +80,7 @@ private struct NormalizationTrial {
   }
 }
 
-@Suite struct NormalizationPortableTests {
+@Suite struct NormalizationTests {
   private static func plans(_ type: DataType) -> [Normalization] {
     var plans: [Normalization] = []
     for layout in TensorLayout.allCases {
@@ -114,10 +114,13 @@ private struct NormalizationTrial {
       let s = trial.statistics(trial.x)
       // x has mean 3 and deviation near 0.6; a set of one element has none but epsilon.
       let smallest = s.variances.map { ($0 + plan.epsilon).squareRoot() }.min() ?? 1
-      let bound = eps * 60 / smallest
+      // The plain sums of the reference are rounded too.
+      let bound = eps * (60 + Double(plan.count) / 8) / min(1, smallest)
       let difference = firstDifference(result.y, expected, within: { _ in bound })
       #expect(difference == nil, "\(set) \(plan): y\(difference ?? "")")
-      if plan.kind != .rms { #expect(firstDifference(result.mean, s.means, within: { _ in eps * 40 }) == nil, "\(plan)") }
+      if plan.kind != .rms {
+        #expect(firstDifference(result.mean, s.means, within: { _ in eps * 40 }) == nil, "\(plan)")
+      }
 
       // The gradient of the definition.
       var dgamma = [Double](repeating: 0, count: plan.channels)
@@ -189,7 +192,8 @@ private struct NormalizationTrial {
         let found = try trial.run(setting.context())
         #expect(found.y.bytes == expected.y.bytes && found.dx.bytes == expected.dx.bytes, "\(setting) \(plan)")
         #expect(
-          found.dgamma.bytes == expected.dgamma.bytes && found.dbeta.bytes == expected.dbeta.bytes, "\(setting) \(plan)")
+          found.dgamma.bytes == expected.dgamma.bytes && found.dbeta.bytes == expected.dbeta.bytes, "\(setting) \(plan)"
+        )
       }
     }
   }
@@ -316,7 +320,8 @@ private struct NormalizationTrial {
     plan.epsilon = -1
     #expect(message(plan).contains("epsilon is -1.0"))
     #expect(
-      message(Normalization(.layer, dataType: .float32, batch: 2, channels: 6, positions: 4)).contains("positions is 4"))
+      message(Normalization(.layer, dataType: .float32, batch: 2, channels: 6, positions: 4)).contains("positions is 4")
+    )
     #expect(message(Normalization(.batch, dataType: .int32, batch: 2, channels: 6)).contains("dtype is int32"))
     #expect(message(Normalization(.batch, dataType: .float32, batch: -2, channels: 6)).contains("batch is -2"))
   }

@@ -9,7 +9,7 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct OptimizerPortableTests {
+@Suite struct OptimizerTests {
   /// One element's update as the papers have it.
   private func update(
     _ o: Optimizer, _ p: inout Double, _ gradient: Double, _ s: inout Double, _ q: inout Double
@@ -89,7 +89,9 @@ import Testing
     let arrays = [3, 0, 17, 30_000].map { RealArray(type, random.reals($0, type)) }
     let wanted = arrays.reduce(0.0) { $0 + $1.values.reduce(0) { $0 + $1 * $1 } }.squareRoot()
     func norm(_ context: ExecutionContext) throws -> Double {
-      try Clipping.norm(type, context: context, count: arrays.count) { (arrays[$0].count, UnsafeRawPointer(arrays[$0].pointer)) }
+      try Clipping.norm(type, context: context, count: arrays.count) {
+        (arrays[$0].count, UnsafeRawPointer(arrays[$0].pointer))
+      }
     }
     var first: Double?
     for setting in Setting.of(set) {

@@ -3,7 +3,7 @@ import ApusKernelInterface
 import ApusTestSupport
 import Testing
 
-@Suite struct RandomPortableTests {
+@Suite struct RandomTests {
   /// The words of Philox4x32-10 for one counter.
   private func philox(_ counter: UInt64, _ stream: UInt64, _ key: UInt64) -> [UInt32] {
     var c = [counter & 0xffff_ffff, counter >> 32, stream & 0xffff_ffff, stream >> 32].map { UInt32($0) }
@@ -123,7 +123,8 @@ import Testing
       #expect(y.values[1...].allSatisfy { $0 == 2 * factor })
     }
     let error = #expect(throws: ApusError.self) {
-      try Dropout.run(type, context: context, probability: 1.5, seed: 0, offset: 0, count: 1, x: source.pointer, y: y.pointer)
+      try Dropout.run(
+        type, context: context, probability: 1.5, seed: 0, offset: 0, count: 1, x: source.pointer, y: y.pointer)
     }
     #expect(error?.message == "probability is 1.5, but it must be from 0 to 1")
   }

@@ -110,13 +110,13 @@ struct BrokenRecurrent: Sendable, CustomStringConvertible {
     init(_ d: RecurrentDescriptor, _ mode: RecurrentMode = .training) throws {
       context = try ExecutionContext()
       plan = try RecurrentPlan(d, mode: mode, context: context)
-      memory = TestMemory(bytes: 8 * plan.parameterCount)
+      memory = TestMemory(bytes: 16 * plan.parameterCount)
       workspace = TestMemory(bytes: plan.workspaceBytes)
       packed = TestMemory(bytes: plan.packedBytes)
       lengths = TestMemory(bytes: 8 * d.batch)
       arguments.parameters = UnsafeRawPointer(memory.base)
       arguments.x = UnsafeRawPointer(memory.base)
-      arguments.y = memory.base
+      arguments.y = memory.base + 8 * plan.parameterCount
       if mode == .training {
         arguments.workspace = workspace.base
         arguments.workspaceBytes = workspace.count

@@ -8,9 +8,10 @@ import Testing
   import Darwin
 #endif
 
-@Suite struct SoftmaxPortableTests {
+@Suite struct SoftmaxTests {
   static let shapes = [
-    (1, 1, 1), (3, 2, 1), (5, 10, 1), (4, 16, 1), (3, 17, 1), (2, 100, 1), (2, 3000, 1), (3, 5, 4), (2, 7, 40), (1, 300, 19),
+    (1, 1, 1), (3, 2, 1), (5, 10, 1), (4, 16, 1), (3, 17, 1), (2, 100, 1), (2, 3000, 1), (3, 5, 4), (2, 7, 40),
+    (1, 300, 19),
     (4, 0, 3), (0, 4, 1),
   ]
 

@@ -10,7 +10,7 @@ import Testing
 #endif
 
 /// Arithmetic with broadcasting, reductions, movement, gathering and embedding.
-@Suite struct TensorFunctionPortableTests {
+@Suite struct TensorFunctionTests {
   /// Every place of a shape, with its offset in a view.
   private func places(_ tensor: StridedTensor) -> [(index: [Int], offset: Int)] {
     var result: [(index: [Int], offset: Int)] = [([], 0)]
@@ -102,7 +102,9 @@ import Testing
   func select(_ set: InstructionSet, _ type: DataType) throws {
     let context = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
     let condition = RealArray(type, [0, 1, -0.0, .nan, 0.25])
-    let (a, b, y) = (RealArray(type, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), RealArray(type, [-1]), RealArray(type, count: 10))
+    let (a, b, y) = (
+      RealArray(type, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]), RealArray(type, [-1]), RealArray(type, count: 10)
+    )
     try Arithmetic.select(
       context: context, StridedTensor(type, [5]), condition.pointer, StridedTensor(type, [2, 5]), a.pointer,
       StridedTensor(type, [1]), b.pointer, StridedTensor(type, [2, 5]), y.pointer)
@@ -195,7 +197,8 @@ import Testing
     let context = try ExecutionContext(instructionSet: set, threads: 2)
     var random = Randomness(seed: 33)
     for (shape, order) in [
-      ([5, 7], [1, 0]), ([33, 50], [1, 0]), ([2, 17, 35], [0, 2, 1]), ([3, 4, 5, 6], [3, 1, 2, 0]), ([130, 70], [1, 0]),
+      ([5, 7], [1, 0]), ([33, 50], [1, 0]), ([2, 17, 35], [0, 2, 1]), ([3, 4, 5, 6], [3, 1, 2, 0]),
+      ([130, 70], [1, 0]),
     ] {
       let values = random.reals(shape.reduce(1, *), type)
       let dense = try StridedTensor(type, shape)

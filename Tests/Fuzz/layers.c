@@ -2,63 +2,15 @@
  *
  * Buffers end (or begin) at a page that may not be touched. A call is refused with a message, or it runs safely; what was not
  * broken must be accepted, and a row of softmax must add up to 1. */
-#include <apus.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
-static void die(const char *what) {
-  fprintf(stderr, "%s; last error: %s\n", what, apus_last_error());
-  abort();
-}
-#define MUST(condition) ((condition) ? (void)0 : die("failed: " #condition))
+enum { MOST = 1 << 19, BUFFERS = 8 };
+#include "fuzz.h"
 
-static const uint8_t *input;
-static size_t input_left;
-static uint32_t byte(void) { return input_left ? (input_left--, *input++) : 0; }
-static uint32_t below(uint32_t n) { return (byte() << 8 | byte()) % n; }
-static int64_t odd_number(void) {
+/* What sizes and counts are broken with: a few, or far more than a buffer here has. */
+static int64_t odd_count(void) {
   static const int64_t values[] = {-1, 0, 1, 3, INT32_MAX, INT64_MAX, INT64_MIN, INT64_MAX / 8, (int64_t)1 << 32, -5};
   return values[below(10)];
-}
-
-enum { MOST = 1 << 19, PAGE = 4096, BUFFERS = 8 };
-static uint8_t *areas[BUFFERS];
-static void *guarded(int buffer, int64_t bytes, int at_end) {
-  uint8_t *area = areas[buffer];
-  if (!area) {
-    area = (uint8_t *)mmap(NULL, MOST + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (area == MAP_FAILED || mprotect(area + PAGE, MOST, PROT_READ | PROT_WRITE) != 0) die("mmap");
-    areas[buffer] = area;
-  }
-  return area + PAGE + (at_end ? MOST - bytes : 0);
-}
-
-static void in_order(void *user, int64_t count, apus_task_fn run, void *task) {
-  (void)user;
-  for (int64_t i = count; i-- > 0;) run(task, i);
-}
-enum { CONTEXTS = 9 };
-static apus_context *contexts[CONTEXTS];
-static void make_contexts(void) {
-  int n = 0;
-  for (int32_t isa = APUS_ISA_BASELINE; isa <= APUS_ISA_AVX512; isa++) {
-    apus_context_options options;
-    MUST(apus_context_options_init(&options) == APUS_OK);
-    options.isa = isa;
-    options.backend = APUS_BACKEND_SERIAL;
-    if (apus_context_create(&options, &contexts[n]) != APUS_OK) break;
-    n++;
-    options.backend = APUS_BACKEND_DISPATCH;
-    options.threads = 2;
-    MUST(apus_context_create(&options, &contexts[n++]) == APUS_OK);
-    options.backend = APUS_BACKEND_DEFAULT;
-    options.threads = 3;
-    MUST(apus_context_create_host(&options, in_order, NULL, &contexts[n++]) == APUS_OK);
-  }
-  while (n > 0 && n < CONTEXTS) contexts[n] = contexts[n - 3], n++;
 }
 
 static int32_t dtype;
@@ -88,17 +40,17 @@ static void elementwise(const apus_context *c) {
   MUST(apus_elementwise_desc_init(&d, dtype, function, n) == APUS_OK);
   int broken = breaks();
   if (broken) switch (below(5)) {
-      case 0: d.count = odd_number(); break;
-      case 1: d.alpha = (double)odd_number(); break;
-      case 2: d.function = (int32_t)odd_number(); break;
-      case 3: d.dtype = (int32_t)odd_number(); break;
+      case 0: d.count = odd_count(); break;
+      case 1: d.alpha = (double)odd_count(); break;
+      case 2: d.function = (int32_t)odd_count(); break;
+      case 3: d.dtype = (int32_t)odd_count(); break;
       default: d.from_output = 1;
     }
   if (d.count > 2000 && d.count < (int64_t)1 << 40) return;
   void *x = tensor(0, n), *y = tensor(1, n), *dx = tensor(2, n);
   /* A length that is not the buffers' must not be run. */
   if (d.count > n) {
-    if (d.count > (int64_t)1 << 58) MUST(apus_elementwise_forward(c, &d, x, y) != APUS_OK);
+    if (d.count > INT64_MAX / element) MUST(apus_elementwise_forward(c, &d, x, y) != APUS_OK);
     return;
   }
   if (d.dtype != dtype && (d.dtype == APUS_FLOAT32 || d.dtype == APUS_FLOAT64)) return;
@@ -122,7 +74,7 @@ static void softmax(const apus_context *c) {
   d.logarithm = (int32_t)below(2);
   MUST(apus_softmax_backward(c, &d, y, x, dx) == APUS_OK);
   if (breaks()) {
-    d.size = odd_number();
+    d.size = odd_count();
     if (d.size * d.outer * d.inner != 0 && d.size > 0 && d.size < (int64_t)1 << 60) return;
     apus_status status = apus_softmax_forward(c, &d, x, y);
     MUST(status == APUS_OK || apus_last_error()[0]);
@@ -140,10 +92,10 @@ static void normalization(const apus_context *c) {
   if (kind == APUS_NORM_BATCH) d.training = (int32_t)below(2);
   int broken = breaks();
   if (broken) switch (below(4)) {
-      case 0: d.groups = odd_number(); break;
+      case 0: d.groups = odd_count(); break;
       case 1: d.epsilon = -1; break;
-      case 2: d.kind = (int32_t)odd_number(); break;
-      default: d.positions = odd_number();
+      case 2: d.kind = (int32_t)odd_count(); break;
+      default: d.positions = odd_count();
     }
   int64_t count = 0;
   apus_status status = apus_norm_statistics_count(&d, &count);
@@ -185,7 +137,10 @@ static void tensors(const apus_context *c) {
   MUST(apus_binary(c, (int32_t)below(13), &a, p, &b, q, &y, r) == APUS_OK);
   MUST(apus_select(c, &b, q, &a, p, &b, q, &y, r) == APUS_OK);
   int32_t axes = rank ? (int32_t)below(1u << rank) : 0, kind = (int32_t)below(8);
-  apus_status status = apus_reduce(c, kind, axes, 0, &a, p, r);
+  /* Without an element there may still be results. */
+  int64_t kept = 1;
+  for (int i = 0; i < rank; i++) kept *= axes >> i & 1 ? 1 : shape[i];
+  apus_status status = apus_reduce(c, kind, axes, 0, &a, p, tensor(3, kept));
   MUST(status == APUS_OK || n == 0);
   int32_t order[4];
   for (int i = 0; i < rank; i++) order[i] = i;
@@ -202,9 +157,9 @@ static void tensors(const apus_context *c) {
   MUST(apus_tensor_init(&y, dtype, rank, turned) == APUS_OK);
   MUST(apus_copy(c, &view, p, &y, r) == APUS_OK);
   if (breaks() && rank) {
-    b.shape[below((uint32_t)rank)] = odd_number();
-    b.strides[below((uint32_t)rank)] = odd_number();
-    status = apus_tensor_slice(&b, (int32_t)below(5) - 1, odd_number(), odd_number(), odd_number(), &view, &n);
+    b.shape[below((uint32_t)rank)] = odd_count();
+    b.strides[below((uint32_t)rank)] = odd_count();
+    status = apus_tensor_slice(&b, (int32_t)below(5) - 1, odd_count(), odd_count(), odd_count(), &view, &n);
     MUST(status == APUS_OK || apus_last_error()[0]);
     status = apus_binary(c, APUS_BINARY_ADD, &b, NULL, &b, NULL, &b, NULL);
     MUST(status == APUS_OK || apus_last_error()[0]);
@@ -221,7 +176,7 @@ static void losses(const apus_context *c) {
   int64_t *labels = (int64_t *)guarded(3, batch * 8, ends >> 3 & 1);
   int broken = batch > 0 && breaks();
   for (int64_t i = 0; i < batch; i++) labels[i] = below(9) ? (int64_t)below((uint32_t)classes) : -100;
-  if (broken) labels[below((uint32_t)batch)] = odd_number();
+  if (broken) labels[below((uint32_t)batch)] = odd_count();
   judge(apus_cross_entropy_forward(c, &d, x, labels, NULL, loss), broken);
   judge(apus_cross_entropy_backward(c, &d, x, labels, NULL, NULL, dx), broken);
   MUST(apus_element_loss_forward(c, dtype, 16 + (int32_t)below(5), (int32_t)below(3), 1, batch, x, dx, loss) == APUS_OK);
@@ -245,10 +200,10 @@ static void updates(const apus_context *c) {
   const void *g[2] = {tensor(6, counts[0]), tensor(7, counts[1])};
   int broken = breaks();
   if (broken) switch (below(4)) {
-      case 0: d.beta1 = (double)odd_number(); break;
-      case 1: d.step = odd_number(); break;
-      case 2: d.momentum = (double)odd_number(); break;
-      default: d.nesterov = (int32_t)odd_number();
+      case 0: d.beta1 = (double)odd_count(); break;
+      case 1: d.step = odd_count(); break;
+      case 2: d.momentum = (double)odd_count(); break;
+      default: d.nesterov = (int32_t)odd_count();
     }
   double norm, scale;
   MUST(apus_gradient_norm(c, dtype, 2, counts, g, 1, &norm, &scale) == APUS_OK && norm >= 0);

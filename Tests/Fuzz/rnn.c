@@ -5,71 +5,9 @@
  * compared with the plain loops of the C hosts; lengths, packed weights and workspaces may be broken too. */
 #include "plain_gemm.h"
 #include "plain_rnn.h"
-#include <sys/mman.h>
 
-static void die(const char *what) {
-  fprintf(stderr, "%s; last error: %s\n", what, apus_last_error());
-  abort();
-}
-#define MUST(condition) ((condition) ? (void)0 : die("failed: " #condition))
-
-/* ------------------------------------------------------------------------------------------------- choices */
-
-static const uint8_t *input;
-static size_t input_left;
-
-static uint32_t byte(void) { return input_left ? (input_left--, *input++) : 0; }
-static uint32_t below(uint32_t n) { return (byte() << 8 | byte()) % n; }
-
-static int64_t odd_number(void) {
-  static const int64_t values[] = {-1, 0, 1, 3, 200, INT32_MAX, INT64_MAX, INT64_MIN, INT64_MAX / 8, (int64_t)1 << 32};
-  return below(3) ? values[below(10)] : (int64_t)((uint64_t)below(65536) << (byte() % 60));
-}
-
-/* --------------------------------------------------------------------------------- memory between guard pages */
-
-enum { MOST = 1 << 22, PAGE = 4096, BUFFERS = 17 };
-static uint8_t *areas[BUFFERS];
-
-/* bytes of memory that end at a guard page, or begin at one. */
-static void *guarded(int buffer, int64_t bytes, int at_end) {
-  uint8_t *area = areas[buffer];
-  if (!area) {
-    area = (uint8_t *)mmap(NULL, MOST + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (area == MAP_FAILED || mprotect(area + PAGE, MOST, PROT_READ | PROT_WRITE) != 0) die("mmap");
-    areas[buffer] = area;
-  }
-  return area + PAGE + (at_end ? MOST - bytes : 0);
-}
-
-/* ------------------------------------------------------------------------------------------------- contexts */
-
-static void in_order(void *user, int64_t count, apus_task_fn run, void *task) {
-  (void)user;
-  for (int64_t i = count; i-- > 0;) run(task, i);
-}
-
-enum { CONTEXTS = 9 };
-static apus_context *contexts[CONTEXTS];
-
-static void make_contexts(void) {
-  int n = 0;
-  for (int32_t isa = APUS_ISA_BASELINE; isa <= APUS_ISA_AVX512; isa++) {
-    apus_context_options options;
-    MUST(apus_context_options_init(&options) == APUS_OK);
-    options.isa = isa;
-    options.backend = APUS_BACKEND_SERIAL;
-    if (apus_context_create(&options, &contexts[n]) != APUS_OK) break; /* this CPU's best set was the last */
-    n++;
-    options.backend = APUS_BACKEND_DISPATCH;
-    options.threads = 2;
-    MUST(apus_context_create(&options, &contexts[n++]) == APUS_OK);
-    options.backend = APUS_BACKEND_DEFAULT;
-    options.threads = 3;
-    MUST(apus_context_create_host(&options, in_order, NULL, &contexts[n++]) == APUS_OK);
-  }
-  while (n > 0 && n < CONTEXTS) contexts[n] = contexts[n - 3], n++;
-}
+enum { MOST = 1 << 22, BUFFERS = 17 };
+#include "fuzz.h"
 
 /* ----------------------------------------------------------------------------------------------- one problem */
 

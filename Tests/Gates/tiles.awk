@@ -1,8 +1,8 @@
 # Reads a demangled disassembly. For every specialisation of registerTile<rows, vectors, vector type, addressing, last
 # vector> it finds the innermost loop that multiplies and checks that it has rows x vectors multiply-adds (small tiles may
 # be unrolled: twice or four times as many), no call, and no vector that goes to the stack or comes from it (a spilled sum
-# costs half the speed). The full tile must be there, for both types and both addressings, and the tallest tiles three and
-# four vectors wide, for both types. Prints one line per set and one per tile that fails; exits 1 on any failure.
+# costs half the speed). The full tile must be there, for both types and both addressings, and the tallest tiles four and
+# six vectors wide, for both types. Prints one line per set and one per tile that fails; exits 1 on any failure.
 
 function fail(text) {
   print "FAILED: " set ": " name ": " text
@@ -71,7 +71,7 @@ function judge(    i, j, target, first, last, fmas, muls, adds, size) {
   name = rows "x" vectors " " vector " " addressing " " parts[5]
   is_full = rows == full_rows && vectors == full_vectors
   if (is_full && parts[5] == "WholeLastVector") full[vector " " addressing] = 1
-  if (rows == wide_rows && (vectors == 3 || vectors == 4)) wide[vector " " vectors] = 1
+  if (vectors == 4 && rows == wide_rows || vectors == 6 && rows == six_rows) wide[vector " " vectors] = 1
   count = framed = 0
   split("", position)
   next
@@ -94,7 +94,7 @@ END {
   name = "full tile " full_rows "x" full_vectors
   if (found != 4) fail(found + 0 " specialisations instead of 4 (two types, two addressings)")
   for (i in wide) found_wide++
-  name = "wide tiles " wide_rows "x3 and " wide_rows "x4"
+  name = "wide tiles " wide_rows "x4 and " six_rows "x6"
   if (found_wide != 4) fail(found_wide + 0 " specialisations instead of 4 (two types, two widths)")
   print "tiles: " set ": " tiles " register tiles read, " failures + 0 " failures"
   exit failures > 0

@@ -76,7 +76,8 @@ import Testing
   @Test(arguments: [
     ("", "it must begin with"), ("lstm", "it must begin with"), ("elman:H=4", "it must begin with"),
     ("lstm:T=4", "lacks the units H"), ("lstm:H=4,Z=3", "'Z=3' is no size"), ("lstm:H=4,T", "'T' is no size"),
-    ("lstm:H=4,H=5", "twice"), ("lstm:H=-4", "no size"), ("lstm:H=0", "hidden is 0"), ("lstm:H=4,B=0", "at least 1"),
+    ("lstm:H=4,H=5", "twice"), ("lstm:H=-4", "no size"), ("lstm:I=1,H=0", "hidden is 0"),
+    ("lstm:H=4,B=0", "at least 1"),
     ("lstm:H=4,P=4", "less than hidden"), ("gru:H=4,P=2", "only an LSTM"), ("gru:H=4:peephole", "only an LSTM"),
     ("rnn:H=4:clip1", "only an LSTM"), ("lstm:H=4:clip", "no clip"), ("lstm:H=4:clip-1", "no clip"),
     ("lstm:H=4:sideways", "is none of"), ("lstm:H=4:reverse:sum", "order twice"),

@@ -23,7 +23,7 @@ public enum ElementReference {
     case .celu: x < 0 ? alpha * expm1(x / alpha) : x
     case .softplus: (max(alpha * x, 0) + log1p(LibM.exp(-abs(alpha * x)))) / alpha
     case .softsign: x.isInfinite ? (x < 0 ? -1 : 1) : x / (1 + abs(x))
-    case .hardSigmoid: min(1, max(0, x / 6 + 0.5))
+    case .hardSigmoid: x.isNaN ? x : min(1, max(0, x / 6 + 0.5))
     case .hardTanh, .clamp: x.isNaN ? x : min(beta, max(alpha, x))
     case .hardSwish: x <= -3 ? 0 : x * min(1, x / 6 + 0.5)
     case .silu: x == -.infinity ? 0 : x / (1 + LibM.exp(-x))

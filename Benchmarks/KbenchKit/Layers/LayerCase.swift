@@ -17,12 +17,17 @@ final class LayerCase: Case {
     let isEmbedding = problem.grammar == "embedding"
     count = isEmbedding ? problem.size("n") * problem.size("w") : Int(problem.count)
     let size = problem.type.size
-    let most = max(count, isEmbedding ? problem.size("r") * problem.size("w") : 0, problem.size("c") + problem.size("n"))
+    let most = max(
+      count, isEmbedding ? problem.size("r") * problem.size("w") : 0, problem.size("c") + problem.size("n"))
     // x, dy, result, two states or gamma and beta, statistics.
-    arrays = try (0..<6).map { i in try Buffer(bytes: (i < 5 || problem.grammar == "norm" ? most : 1) * size, offset: 512 * i) }
+    arrays = try (0..<6).map { i in
+      try Buffer(bytes: (i < 5 || problem.grammar == "norm" ? most : 1) * size, offset: 512 * i)
+    }
     indices = try Buffer(bytes: problem.size("n") * 4)
     for i in 0..<2 { arrays[i].fill(problem.type, count: most, seed: UInt32(i + 1)) }
-    if problem.grammar == "norm" { for i in 3..<5 { arrays[i].fill(problem.type, count: problem.size("c"), seed: UInt32(i)) } }
+    if problem.grammar == "norm" {
+      for i in 3..<5 { arrays[i].fill(problem.type, count: problem.size("c"), seed: UInt32(i)) }
+    }
     let limit = isEmbedding ? problem.size("r") : problem.size("c")
     for i in 0..<problem.size("n") { indices.pointer.assumingMemoryBound(to: Int32.self)[i] = Int32(i * 7919 % limit) }
     if problem.grammar == "softmax" && problem.isBackward {
@@ -117,7 +122,9 @@ final class LayerCase: Case {
       }
       try pointwise.forward(context: context, x: x, targets: dy, loss: result)
     case "optimizer":
-      let kinds: [String: OptimizerKind] = ["adagrad": .adagrad, "rmsprop": .rmsProp, "adamw": .adamW, "sgd": .sgd, "momentum": .sgd]
+      let kinds: [String: OptimizerKind] = [
+        "adagrad": .adagrad, "rmsprop": .rmsProp, "adamw": .adamW, "sgd": .sgd, "momentum": .sgd,
+      ]
       var plan = Optimizer(kinds[problem.operation] ?? .adam, dataType: type, rate: 1e-3)
       if problem.operation == "momentum" { plan.momentum = 0.9 }
       step += 1
@@ -145,9 +152,12 @@ final class LayerCase: Case {
   /// Another way to the same numbers: float64 by the portable definition on one thread, from the same operands, at up to 4096
   /// places. Gradients are held against differences; sums and updates against their definition.
   func check() throws -> CheckResult {
-    if problem.grammar == "optimizer" { step = 0; for i in [2, 3, 4] { memset(arrays[i].pointer, 0, count * type.size) } }
+    if problem.grammar == "optimizer" {
+      step = 0; for i in [2, 3, 4] { memset(arrays[i].pointer, 0, count * type.size) }
+    }
     try run()
-    let expected = LayerReference(problem, count: count) { [arrays, problem] i, k in arrays[i].element(problem.type, k) }
+    let expected = LayerReference(problem, count: count) { [arrays, problem] i, k in arrays[i].element(problem.type, k)
+    }
     let total = expected.total
     let samples = min(total, problem.grammar == "loss" && !problem.isBackward ? 1 : 4096)
     var worst = 0.0

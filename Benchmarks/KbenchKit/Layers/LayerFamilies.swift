@@ -114,7 +114,8 @@ public enum LossFamily: Family {
   public static let choices = [FamilyChoice("direction", ["forward", "backward"])]
   /// Classifiers and regressions.
   public static let presets = [
-    Preset("default", ["ce:n64c10", "ce:n64c1000", "ce:n128c32000", "bce:n1024c1024", "mse:n1024c1024", "huber:n1024c1024"])
+    Preset(
+      "default", ["ce:n64c10", "ce:n64c1000", "ce:n128c32000", "bce:n1024c1024", "mse:n1024c1024", "huber:n1024c1024"])
   ]
   /// None.
   public static let peers: [PeerLibrary] = []
@@ -139,7 +140,9 @@ public enum OptimizerFamily: Family {
   public static let presets = [
     Preset(
       "default",
-      ["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw", "clipadam"].map { "\($0):n10000000" } + ["adam:n100000"])
+      ["sgd", "momentum", "adagrad", "rmsprop", "adam", "adamw", "clipadam"].map { "\($0):n10000000" } + [
+        "adam:n100000"
+      ])
   ]
   /// None.
   public static let peers: [PeerLibrary] = []

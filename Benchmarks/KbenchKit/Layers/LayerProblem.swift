@@ -36,10 +36,13 @@ public struct LayerProblem: Problem, Equatable {
     var seen: Set<String> = []
     var (back, last) = (false, false)
     for option in parts.dropFirst(2) {
-      let subject = option == "f32" || option == "f64" ? "type" : option == "nchw" || option == "nhwc" ? "layout" : option
+      let subject =
+        option == "f32" || option == "f64" ? "type" : option == "nchw" || option == "nhwc" ? "layout" : option
       switch option {
       case "f32", "f64": type = option == "f32" ? .float32 : .float64
-      case "forward", "backward" where grammar.hasBackward: back = option == "backward"
+      case "forward",
+        "backward" where grammar.hasBackward:
+        back = option == "backward"
       case "nchw", "nhwc": if grammar.hasLayout { last = option == "nhwc" } else { fallthrough }
       default:
         let known = (grammar.hasBackward ? ["forward", "backward"] : []) + (grammar.hasLayout ? ["nchw", "nhwc"] : [])
@@ -56,7 +59,8 @@ public struct LayerProblem: Problem, Equatable {
       let name = String(rest.prefix(1))
       let digits = rest.dropFirst().prefix { $0.isNumber && $0.isASCII }
       guard grammar.letters.contains(name), let value = Int(digits), value > 0, sizes[name] == nil else {
-        throw ProblemError(text, "'\(name)\(digits)' is no size: \(grammar.letters.joined(separator: " ")), each once, above 0")
+        throw ProblemError(
+          text, "'\(name)\(digits)' is no size: \(grammar.letters.joined(separator: " ")), each once, above 0")
       }
       sizes[name] = value
       rest = rest.dropFirst(1 + digits.count)

@@ -98,7 +98,9 @@ struct LayerReference {
     let variance = places.reduce(0) { $0 + (element(0, $1) - mean) * (element(0, $1) - mean) } / count
     let scale = 1 / (variance + 1e-5).squareRoot()
     let h = (element(0, i) - mean) * scale
-    if !problem.isBackward { return (h * element(3, channel) + element(4, channel), eps * 100 * (1 + abs(h)) * max(1, scale)) }
+    if !problem.isBackward {
+      return (h * element(3, channel) + element(4, channel), eps * 100 * (1 + abs(h)) * max(1, scale))
+    }
     var (sum, products) = (0.0, 0.0)
     for q in places {
       let k = isRow ? q % c : last ? q % c : q / p % c
@@ -107,7 +109,10 @@ struct LayerReference {
       products += g * (element(0, q) - mean) * scale
     }
     let a = problem.operation == "rms" ? 0 : sum / count
-    return (scale * (element(1, i) * element(3, channel) - a - h * products / count), eps * 400 * scale * (1 + abs(h)) * max(1, scale))
+    return (
+      scale * (element(1, i) * element(3, channel) - a - h * products / count),
+      eps * 400 * scale * (1 + abs(h)) * max(1, scale)
+    )
   }
 
   private func loss(_ i: Int) -> (Double, Double)? {

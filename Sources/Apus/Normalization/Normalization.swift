@@ -4,7 +4,7 @@ internal import ApusEngine
 /// them with `channels` elements.
 ///
 ///     let norm = Normalization<Float>(.layer, batch: 32, channels: 256)
-///     try norm.forward(x.span, gamma: gamma.span, beta: beta.span, into: &y, statistics: &statistics)
+///     try norm.forward(x.span, gamma: gamma.span, beta: beta.span, into: &y, mean: &mean, scale: &scale)
 ///
 /// Variances are sums of squared deviations. Results have the same bits for any number of threads and any back end. Nothing is
 /// allocated but a thread's buffer at its first use.
@@ -21,14 +21,6 @@ public struct Normalization<Scalar: GemmScalar>: Sendable {
     case group(Int)
     /// A row, whose mean is taken for 0.
     case rms
-  }
-
-  /// What forward finds and backward takes: means, and numbers 1 / sqrt(variance + epsilon).
-  public struct Statistics: Sendable {
-    /// Means.
-    public var mean: [Scalar]
-    /// Inverse deviations.
-    public var scale: [Scalar]
   }
 
   private var plan: ApusEngine.Normalization
@@ -53,33 +45,31 @@ public struct Normalization<Scalar: GemmScalar>: Sendable {
     plan.epsilon = epsilon
   }
 
-  /// Room for what forward finds.
-  public func makeStatistics() -> Statistics {
-    let zeros = [Scalar](repeating: 0, count: max(0, plan.statisticsCount))
-    return Statistics(mean: zeros, scale: zeros)
-  }
+  /// Means, and as many numbers 1 / sqrt(variance + epsilon), that forward finds and backward takes.
+  public var statisticsCount: Int { plan.statisticsCount }
 
   /// y from x. Throws `invalidArgument` where an array is too short or a size breaks a rule.
   public func forward(
     _ x: Span<Scalar>, gamma: Span<Scalar>, beta: Span<Scalar>, into y: inout [Scalar],
-    statistics: inout Statistics, context: Context? = nil
+    mean: inout [Scalar], scale: inout [Scalar], context: Context? = nil
   ) throws(ApusError) {
     try translatingErrors { () throws(ApusEngine.ApusError) in try plan.check() }
     try checkCount("x", x.count, plan.count)
     try checkCount("y", y.count, plan.count)
     try checkCount("gamma", gamma.count, plan.channels)
     try checkCount("beta", beta.count, plan.channels)
-    try checkCount("statistics", min(statistics.mean.count, statistics.scale.count), plan.statisticsCount)
+    try checkCount("mean", mean.count, plan.statisticsCount)
+    try checkCount("scale", scale.count, plan.statisticsCount)
     var arguments = NormalizationArguments()
     arguments.x = base(x)
     arguments.gamma = base(gamma)
     arguments.beta = base(beta)
     var result = y.mutableSpan
-    var mean = statistics.mean.mutableSpan
-    var scale = statistics.scale.mutableSpan
+    var means = mean.mutableSpan
+    var scales = scale.mutableSpan
     arguments.y = base(&result)
-    arguments.mean = base(&mean)
-    arguments.scale = base(&scale)
+    arguments.mean = base(&means)
+    arguments.scale = base(&scales)
     let engine = try Context.resolve(context)
     let final = arguments
     try translatingErrors { () throws(ApusEngine.ApusError) in try plan.forward(context: engine, final) }
@@ -87,8 +77,8 @@ public struct Normalization<Scalar: GemmScalar>: Sendable {
 
   /// dx, dgamma and dbeta from x, dy, gamma and what forward found. Errors as there.
   public func backward(
-    _ x: Span<Scalar>, dy: Span<Scalar>, gamma: Span<Scalar>, statistics: inout Statistics, into dx: inout [Scalar],
-    dgamma: inout [Scalar], dbeta: inout [Scalar], context: Context? = nil
+    _ x: Span<Scalar>, dy: Span<Scalar>, gamma: Span<Scalar>, mean: Span<Scalar>, scale: Span<Scalar>,
+    into dx: inout [Scalar], dgamma: inout [Scalar], dbeta: inout [Scalar], context: Context? = nil
   ) throws(ApusError) {
     try translatingErrors { () throws(ApusEngine.ApusError) in try plan.check() }
     try checkCount("x", x.count, plan.count)
@@ -97,18 +87,18 @@ public struct Normalization<Scalar: GemmScalar>: Sendable {
     try checkCount("gamma", gamma.count, plan.channels)
     try checkCount("dgamma", dgamma.count, plan.channels)
     try checkCount("dbeta", dbeta.count, plan.channels)
-    try checkCount("statistics", min(statistics.mean.count, statistics.scale.count), plan.statisticsCount)
+    try checkCount("mean", mean.count, plan.statisticsCount)
+    try checkCount("scale", scale.count, plan.statisticsCount)
     var arguments = NormalizationArguments()
     arguments.x = base(x)
     arguments.dy = base(dy)
     arguments.gamma = base(gamma)
-    var mean = statistics.mean.mutableSpan
-    var scale = statistics.scale.mutableSpan
+    // Backward only reads them.
+    arguments.mean = base(mean).map { UnsafeMutableRawPointer(mutating: $0) }
+    arguments.scale = base(scale).map { UnsafeMutableRawPointer(mutating: $0) }
     var result = dx.mutableSpan
     var gammas = dgamma.mutableSpan
     var betas = dbeta.mutableSpan
-    arguments.mean = base(&mean)
-    arguments.scale = base(&scale)
     arguments.dx = base(&result)
     arguments.dgamma = base(&gammas)
     arguments.dbeta = base(&betas)

@@ -34,7 +34,9 @@ public struct Embedding: Sendable, Equatable {
     let bytes = width * dataType.size
     try context.overStretches(of: count, grain: max(1, 65536 / bytes), nanoseconds: Double(count * bytes) / 16) {
       first, count in
-      for i in first..<first + count { (y + i * bytes).copyMemory(from: table + index(indices, i) * bytes, byteCount: bytes) }
+      for i in first..<first + count {
+        (y + i * bytes).copyMemory(from: table + index(indices, i) * bytes, byteCount: bytes)
+      }
     }
   }
 

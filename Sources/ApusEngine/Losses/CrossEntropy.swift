@@ -1,5 +1,13 @@
 import ApusKernelInterface
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Darwin
+#endif
+
 /// What the losses of a batch become; raw values are the C header's.
 public enum LossReduction: Int32, CaseIterable, Sendable {
   /// A loss for each sample.
@@ -113,19 +121,21 @@ public struct CrossEntropy: Sendable, Equatable {
         withUnsafeMutableBytes(of: &found) {
           kernels.row(p, t, classWeights, classes, $0.baseAddress!.assumingMemoryBound(to: Double.self))
         }
-        let logarithm = found.0 + found.1
+        // e^(x - m) over the sum: m + logarithm would lose the small part beside a large m.
+        let most = found.0
+        let inverse = exp(-found.1)
         if let label {
           let own = (1 - smoothing) * weight(classWeights, label)
           let uniform = smoothing / Double(classes)
           kernels.rowGradient(
-            p, nil, classWeights, to, classes, logarithm, g * (own + uniform * weights), g * uniform)
+            p, nil, classWeights, to, classes, most, g * (own + uniform * weights) * inverse, g * uniform)
           let row = Reals(to, dataType)
           row[label] = row[label] - g * own
         } else {
           let uniform = smoothing / Double(classes)
           let share = 1 - smoothing
           kernels.rowGradient(
-            p, t, classWeights, to, classes, logarithm, g * (share * found.2 + uniform * weights), g * share)
+            p, t, classWeights, to, classes, most, g * (share * found.2 + uniform * weights) * inverse, g * share)
           if uniform > 0 {
             let row = Reals(to, dataType)
             for c in 0..<classes { row[c] = row[c] - g * uniform * weight(classWeights, c) }

@@ -36,7 +36,8 @@ public enum Movement {
     }
     let wide = size == 8
     let kernels =
-      wide ? context.instructionSet.kernels.reductions64.transpose : context.instructionSet.kernels.reductions32.transpose
+      wide
+      ? context.instructionSet.kernels.reductions64.transpose : context.instructionSet.kernels.reductions32.transpose
     try loops.run(context: context, size: size, nanoseconds: cost, x, nil, nil, y, streams: false) { grid in
       let g = grid.pointee
       guard let a = g.a, let y = g.y else { return }
@@ -62,7 +63,8 @@ public enum Movement {
   static func checkType(_ name: String, _ type: DataType) throws(ApusError) {
     switch type {
     case .float32, .float64, .int32, .int64: return
-    default: throw ApusError(.unsupported, "\(name)'s dtype is \(type.name), but copies have float32, float64, int32, int64")
+    default:
+      throw ApusError(.unsupported, "\(name)'s dtype is \(type.name), but copies have float32, float64, int32, int64")
     }
   }
 

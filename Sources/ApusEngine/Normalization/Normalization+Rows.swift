@@ -40,7 +40,8 @@ extension Normalization {
     let parameters = (a.dgamma == nil ? 0 : 1) + (a.dbeta == nil ? 0 : 1)
     let cost = Double(count * size) / 12 + Double(batch) * 25
     var rows = rows(a)
-    rows.streams = 3 * count * size > streamingBytes && a.dx.map { UnsafeRawPointer($0) } != a.x
+    rows.streams =
+      3 * count * size > streamingBytes && a.dx.map { UnsafeRawPointer($0) } != a.x
       && a.dx.map { UnsafeRawPointer($0) } != a.dy
     if parameters == 0 {
       return try context.overStretches(of: batch, grain: max(1, 8192 / channels), nanoseconds: cost) { first, count in

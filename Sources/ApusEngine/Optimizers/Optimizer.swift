@@ -92,12 +92,14 @@ public struct Optimizer: Sendable, Equatable {
         throw .invalid("tensor \(i)", "NULL", "parameters and gradients are needed")
       }
       if t.count > 0 && (needsFirst && t.first == nil || needsSecond && t.second == nil) {
-        throw .invalid(needsFirst && t.first == nil ? "first[\(i)]" : "second[\(i)]", "NULL", "\(kind) keeps this state")
+        throw .invalid(
+          needsFirst && t.first == nil ? "first[\(i)]" : "second[\(i)]", "NULL", "\(kind) keeps this state")
       }
       blocks += (t.count + Self.block - 1) / Self.block
       elements += t.count
     }
-    let kernels = dataType == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
+    let kernels =
+      dataType == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
     let size = dataType.size
     try context.overStretches(of: blocks, grain: 4, nanoseconds: Double(elements * size) / 4) { first, count in
       // The tensor of the first block, then one block after the other.
@@ -131,7 +133,9 @@ public struct Optimizer: Sendable, Equatable {
   private func checkedNumbers() throws(ApusError) -> OptimizerNumbers {
     try dataType.checkIsReal("an optimizer")
     if !rate.isFinite { throw .invalid("learning_rate", rate, "it must be a number") }
-    if !(momentum >= 0 && momentum < 1 || momentum == 1) { throw .invalid("momentum", momentum, "it must be from 0 to 1") }
+    if !(momentum >= 0 && momentum < 1 || momentum == 1) {
+      throw .invalid("momentum", momentum, "it must be from 0 to 1")
+    }
     if !(beta1 >= 0 && beta1 < 1) { throw .invalid("beta1", beta1, "it must be at least 0 and below 1") }
     if !(beta2 >= 0 && beta2 < 1) { throw .invalid("beta2", beta2, "it must be at least 0 and below 1") }
     if !(epsilon >= 0) { throw .invalid("epsilon", epsilon, "it must be at least 0") }
@@ -179,12 +183,15 @@ public enum Clipping {
     for i in 0..<count {
       let t = tensor(i)
       _ = try elementCount(type, ("counts", t.count))
-      if t.count > 0 && t.data == nil { throw .invalid("gradients[\(i)]", "NULL", "its \(t.count) elements are needed") }
+      if t.count > 0 && t.data == nil {
+        throw .invalid("gradients[\(i)]", "NULL", "its \(t.count) elements are needed")
+      }
       blocks += (t.count + block - 1) / block
       elements += t.count
     }
     if blocks == 0 { return 0 }
-    let kernels = type == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
+    let kernels =
+      type == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
     var total = 0.0
     try withBuffer(bytes: blocks * 8) { (buffer) throws(ApusError) in
       let sums = buffer.assumingMemoryBound(to: Double.self)

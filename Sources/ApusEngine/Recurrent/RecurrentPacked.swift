@@ -267,29 +267,29 @@ extension RecurrentPlan {
     _ product: RecurrentProduct, from source: UnsafeRawPointer, gateStride: Int, unitStride: Int, kStride: Int,
     steps: Range<Int>, into panels: UnsafeMutableRawPointer
   ) {
-    let width = product.panelWidth
-    let columns = product.blockVectors * product.lanes
+    let lanes = product.lanes
+    let width = 2 * lanes
+    let columns = product.blockVectors * lanes
     for block in 0..<product.blocks {
-      let count = min(columns, product.units - block * columns)
-      for gate in 0..<product.gates {
-        let from = source + (gate * gateStride + block * columns * unitStride) * size
-        let to = panels + (block * product.panelStride + steps.lowerBound * width + gate * columns) * size
+      for vector in 0..<product.gates * product.blockVectors {
+        let gate = vector / product.blockVectors
+        let unit = block * columns + vector % product.blockVectors * lanes
+        let count = max(0, min(lanes, product.units - unit))
+        let from = source + (gate * gateStride + unit * unitStride) * size
+        let place = block * product.panelStride + vector / 2 * product.k * width + vector % 2 * lanes
+        let to = panels + (place + steps.lowerBound * width) * size
         if unitStride == 1 {
           for step in 0..<steps.count {
             let row = to + step * width * size
             row.copyMemory(from: from + step * kStride * size, byteCount: count * size)
-            if count < columns {
-              (row + count * size).initializeMemory(as: UInt8.self, repeating: 0, count: (columns - count) * size)
+            if count < lanes {
+              (row + count * size).initializeMemory(as: UInt8.self, repeating: 0, count: (lanes - count) * size)
             }
           }
+        } else if count == lanes {
+          gemm.turn(from, lanes, steps.count, unitStride, to, width)
         } else {
-          // Whole vectors, which write nothing past themselves; then what is left.
-          let whole = count / product.lanes * product.lanes
-          for unit in stride(from: 0, to: whole, by: product.lanes) {
-            gemm.turn(from + unit * unitStride * size, product.lanes, steps.count, unitStride, to + unit * size, width)
-          }
-          copyColumns(
-            from, unitStride, whole..<count, of: columns, steps.count, to, width)
+          copyColumns(from, unitStride, count, of: lanes, steps.count, to, width)
         }
       }
     }
@@ -297,18 +297,17 @@ extension RecurrentPlan {
 
   /// Columns one by one, and zeros after the last.
   private func copyColumns(
-    _ from: UnsafeRawPointer, _ stride: Int, _ units: Range<Int>, of columns: Int, _ steps: Int,
+    _ from: UnsafeRawPointer, _ stride: Int, _ units: Int, of columns: Int, _ steps: Int,
     _ to: UnsafeMutableRawPointer, _ width: Int
   ) {
     func copy<T: BinaryFloatingPoint>(_: T.Type) {
       let from = from.assumingMemoryBound(to: T.self)
       let to = to.assumingMemoryBound(to: T.self)
       for step in 0..<steps {
-        for unit in units { to[step * width + unit] = from[unit * stride + step] }
-        for unit in units.upperBound..<columns { to[step * width + unit] = 0 }
+        for unit in 0..<units { to[step * width + unit] = from[unit * stride + step] }
+        for unit in units..<columns { to[step * width + unit] = 0 }
       }
     }
-    if units.upperBound == columns { return }
     if descriptor.dataType == .float32 { copy(Float.self) } else { copy(Double.self) }
   }
 }

@@ -68,13 +68,12 @@ extension RecurrentPlan {
   }
 
   private func withScratch(
-    _ a: RecurrentArguments, _ needed: Int, _ most: Int,
+    _ a: RecurrentArguments, _ needed: Int, _ most: @autoclosure () -> Int,
     _ body: (UnsafeMutableRawPointer) throws(ApusError) -> Void
   ) throws(ApusError) {
     if let scratch = a.scratch {
-      if a.scratchBytes < Memory.alignment + most {
-        throw .invalid("scratch_bytes", a.scratchBytes, "this run takes \(Memory.alignment + most)")
-      }
+      let wanted = Memory.alignment + most()
+      if a.scratchBytes < wanted { throw .invalid("scratch_bytes", a.scratchBytes, "this run takes \(wanted)") }
       return try body(scratch.alignedUp(toMultipleOf: Memory.alignment))
     }
     guard let buffer = apus_buffer_take(needed) else {

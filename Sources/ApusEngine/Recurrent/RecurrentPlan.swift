@@ -259,10 +259,8 @@ private struct RecurrentProductBuilder {
         [try part(2 * h, column: 0, row: 0), try part(h, column: 2 * h, row: 2 * h, takesProduct: true)]
       }
     let projection = d.projection > 0 ? try product(d.projection, h, pitch.state, pitch.product) : nil
-    var bias = GemmDescriptor(dataType: d.dataType, m: 1, n: d.cell.gateColumns * h, k: rows)
-    bias.n = d.cell == .gru ? 4 * h : d.gateRows
+    var bias = GemmDescriptor(dataType: d.dataType, m: 1, n: d.cell == .gru ? 4 * h : d.gateRows, k: rows)
     bias.ldb = pitch.gates
-    bias.ldc = max(1, bias.n)
     return RecurrentStateProducts(
       parts: parts, projection: projection, bias: d.biases > 0 ? try GemmPlan(bias, context: context) : nil)
   }

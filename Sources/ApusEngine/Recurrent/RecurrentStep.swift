@@ -17,8 +17,6 @@ struct RecurrentSteps {
   var yStep = 0
   var dyStep = 0
   var dGateStep = 0
-  /// Of the recurrences' second direction, from the first.
-  var isKept = true
   var dySteps: UnsafePointer<UInt8>?
 
   init(

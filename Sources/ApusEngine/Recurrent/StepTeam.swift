@@ -66,14 +66,14 @@ struct StepTeam {
   }
 
   /// Somebody is long in the middle of a slice, perhaps because the system has put two participants on one CPU, where it
-  /// may leave them for tens of milliseconds: this one goes elsewhere or, if it cannot, lets the other run.
+  /// may leave them for tens of milliseconds: of two, the later one goes elsewhere, the other lets it run.
   private func makeRoom(_ index: Int) {
     let cpu = apus_current_cpu()
-    apus_store_relaxed(seen(index), mark(cpu))
-    for other in 0..<slices where other != index && apus_load_relaxed(seen(other)) == mark(cpu) {
+    for other in 0..<index where apus_load_relaxed(seen(other)) == mark(cpu) {
       apus_leave_cpu(cpu)
-      return
+      break
     }
+    apus_store_relaxed(seen(index), mark(apus_current_cpu()))
     apus_yield()
   }
 

@@ -145,7 +145,8 @@ public struct Reduction: Sendable, Equatable {
         func sweep(_ fold: Fold, _ center: UnsafeMutableRawPointer?) {
           for r in 0..<shape.reduced {
             kernels.columns(
-              fold.rawValue, base + shape.reducedOffset(r) * size, shape.runLength, shape.runStride, columns, center, to,
+              fold.rawValue, base + shape.reducedOffset(r) * size, shape.runLength, shape.runStride, columns, center,
+              to,
               r == 0)
           }
         }

@@ -139,7 +139,7 @@ private func addProducts<
     var channel = channels.lowerBound
     while channel < channels.upperBound {
       let w = sums + channel / V.lanes &* shape.pointee.weightPitch
-      var acc = InlineArray<9, V>(repeating: V.zero)
+      var acc = nineZeros(V.self)
       for t in 0..<9 { acc[t] = V.load(UnsafePointer(w + t &* V.lanes)) }
       var position = positions.lowerBound
       while position < positions.upperBound {
@@ -208,12 +208,12 @@ private func addProducts<
     var channel = channels.lowerBound
     while channel < channels.upperBound {
       let w = sums + channel / V.lanes &* shape.pointee.weightPitch
-      var acc = InlineArray<9, V>(repeating: V.zero)
+      var acc = nineZeros(V.self)
       for t in 0..<9 { acc[t] = V.load(UnsafePointer(w + t &* V.lanes)) }
       let q = dy + apus_pin_integer(position &* lines.pixel &+ channel)
       let p = source + (row &* shape.pointee.rowPitch &+ at &* columns.pitch &+ channel)
       let rows: GradientRows<V.Scalar> = (p, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, at)
-      var gradients = InlineArray<3, InlineArray<7, V>>(repeating: InlineArray<7, V>(repeating: V.zero))
+      var gradients = blockZeros(V.self)
       addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<0>.self)
       addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<1>.self)
       addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<2>.self)

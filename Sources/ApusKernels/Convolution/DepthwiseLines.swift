@@ -112,13 +112,13 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
     var w = weights + depthTap &* 9 &* V.lanes
     let first = source + (row &* shape.pointee.rowPitch &+ column &* columns.pitch &+ slice &* shape.pointee.slicePitch)
     while channel <= whole {
-      var factors = InlineArray<9, V>(repeating: V.zero)
+      var factors = nineZeros(V.self)
       for t in 0..<9 { factors[t] = V.load(w + t &* V.lanes) }
       let rows: BlockRows<V.Scalar> = (
         first + channel, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, next
       )
       let q = result + channel
-      var sums = InlineArray<3, InlineArray<7, V>>(repeating: InlineArray<7, V>(repeating: V.zero))
+      var sums = blockZeros(V.self)
       // Row by row as instances of their own: a loop over them leaves the sums in memory.
       addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<0>.self)
       addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<1>.self)
@@ -132,6 +132,19 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       channel &+= V.lanes
       w += shape.pointee.weightPitch
     }
+  }
+
+  // As literals: `init(repeating:)` of a large function may stay a call, and a call keeps no vector in a register.
+  /// Three lines of seven vectors.
+  @inline(__always)
+  func blockZeros<V: KernelVector>(_: V.Type) -> InlineArray<3, InlineArray<7, V>> {
+    let line: InlineArray<7, V> = [V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero]
+    return [line, line, line]
+  }
+  /// A vector for each tap of a 3x3 kernel.
+  @inline(__always)
+  func nineZeros<V: KernelVector>(_: V.Type) -> InlineArray<9, V> {
+    [V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero]
   }
 
   /// First element, row pitch, row, rows of the source, elements to the next block, which is fetched ahead, or 0.
@@ -166,7 +179,7 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       storeSums(
         sums[(R + 1) % 3], result + (R - 2) &* target.line, target.pixel, target.accumulate,
         target.streams, V.self)
-      sums[(R + 1) % 3] = InlineArray<7, V>(repeating: V.zero)
+      for j in 0..<7 { sums[(R + 1) % 3][j] = V.zero }
     }
   }
 #endif

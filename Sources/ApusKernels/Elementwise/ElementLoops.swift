@@ -112,7 +112,11 @@ func mapGrid<V: KernelVector>(_ g: UnsafePointer<ElementGrid>, _: V.Type, _ f: (
         let n = min(V.lanes, columns &- i)
         let result = f(
           loadAlong(a, i, aColumn, first: n, V.self), loadAlong(b, i, bColumn, first: n, V.self))
-        if yColumn == 1 { result.store(y + i, first: n) } else { result.store(y + i &* yColumn, stride: yColumn, first: n) }
+        if yColumn == 1 {
+          result.store(y + i, first: n)
+        } else {
+          result.store(y + i &* yColumn, stride: yColumn, first: n)
+        }
         i = stepped(i, by: V.lanes)
       }
     }

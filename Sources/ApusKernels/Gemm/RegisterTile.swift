@@ -58,7 +58,10 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
   var sums = InlineArray<MR, InlineArray<NV, V>>(repeating: InlineArray<NV, V>(repeating: V.zero))
   let lastCount = t.pointee.columns &- (NV &- 1) &* V.lanes
   // In locals, because the compiler reloads what lies in memory after a pinned value.
-  let strides: TileStrides = (t.pointee.aRowStride, t.pointee.aStepStride, t.pointee.bStepStride, t.pointee.bPrefetch)
+  let strides: TileStrides = (
+    t.pointee.aRowStride, t.pointee.aStepStride, t.pointee.bStepStride, NV > 2 ? t.pointee.bPairStride : 0,
+    t.pointee.bPrefetch
+  )
   if t.pointee.continues { loadTile(t, c, &sums) }
   // C is wanted when the chains end. In a short chain the stores wait for nobody.
   if NV > 1 && t.pointee.k &* t.pointee.blocks >= 64 {
@@ -97,7 +100,7 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
 }
 
 /// The strides of a tile as a tuple: a struct here would be a type of the instruction set's own.
-typealias TileStrides = (aRow: Int, aStep: Int, bStep: Int, bPrefetch: Int)
+typealias TileStrides = (aRow: Int, aStep: Int, bStep: Int, bPair: Int, bPrefetch: Int)
 
 /// sums += column `step` of A times row `step` of B.
 @inline(__always)
@@ -115,7 +118,9 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
   }
   var row = InlineArray<NV, V>(repeating: V.zero)
   for j in 0..<NV {
-    row[j] = j == NV - 1 ? L.load(p + j &* V.lanes, lastCount, V.self) : V.load(p + j &* V.lanes)
+    // Wider tiles read pairs of vectors, each with rows of its own.
+    let q = NV > 2 ? p + (j / 2 &* t.bPair &+ j % 2 &* V.lanes) : p + j &* V.lanes
+    row[j] = j == NV - 1 ? L.load(q, lastCount, V.self) : V.load(q)
   }
   for i in 0..<MR {
     // One vector wide, the broadcast is part of the multiply-add. Else it serves several and stays in a register, which

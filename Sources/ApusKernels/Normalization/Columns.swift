@@ -19,12 +19,15 @@ func columnMoments<V: KernelVector>(
     @inline(__always) func f1(_ v0: V) -> V { v0 }
     let sum = downColumns(x + j, rows, channels, n, V.self, f1)
     let m = sum / length
-    m.store(mean + j, first: n)
-    @inline(__always) func f2(_ v0: V) -> V {
-      let d = v0 - m
+    @inline(__always) func difference(_ v: V) -> V { v - m }
+    let lost = downColumns(x + j, rows, channels, n, V.self, difference) / length
+    let center = m + lost
+    center.store(mean + j, first: n)
+    @inline(__always) func deviation(_ v: V) -> V {
+      let d = v - center
       return d * d
     }
-    let deviations = downColumns(x + j, rows, channels, n, V.self, f2)
+    let deviations = downColumns(x + j, rows, channels, n, V.self, deviation)
     deviations.store(m2 + j, first: n)
     j = stepped(j, by: V.lanes)
   }

@@ -9,7 +9,9 @@ private func response<V: KernelVector>(_ s: V, _ beta: V) -> V { exp(V.zero - be
 
 /// Element `c` of a sample's position block: with channels first the lanes are positions, else there is one lane.
 @inline(__always)
-private func channelStride(_ s: UnsafePointer<ResponseShape>) -> Int { s.pointee.channelsLast ? 1 : s.pointee.positions }
+private func channelStride(_ s: UnsafePointer<ResponseShape>) -> Int {
+  s.pointee.channelsLast ? 1 : s.pointee.positions
+}
 
 func responseForward<V: KernelVector>(
   _ s: UnsafePointer<ResponseShape>, _ source: UnsafeRawPointer, _ result: UnsafeMutableRawPointer, _ first: Int,

@@ -23,16 +23,19 @@ func normalizeRows<V: KernelVector>(_ r: UnsafePointer<NormalizationRows>, _ fir
       let total = fold(size, V.self, f1)
       mean = V(repeating: V.sum(total)) / length
     }
-    @inline(__always) func f2(_ i: Int, _ n: Int) -> V {
-      if n == V.lanes {
-        let d = V.load(x + i) - mean
-        return d * d
-      }
-      let d = V.load(x + i, first: n, otherwise: mean) - mean
-      return d * d
+    // The corrected two-pass algorithm: what the mean lost in rounding is found again and taken out.
+    @inline(__always) func deviation(_ i: Int, _ n: Int) -> (V, V) {
+      let d = (n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: mean)) - mean
+      return (d, d * d)
     }
-    let sum = fold(size, V.self, f2)
-    let scale = V.one / V.squareRoot(V(repeating: V.sum(sum)) / length + epsilon)
+    let (rest, squares) = foldPair(size, V.self, deviation)
+    var variance = V(repeating: V.sum(squares)) / length
+    if !isRMS {
+      let lost = V(repeating: V.sum(rest)) / length
+      mean += lost
+      variance = V.maximum(V.zero, variance - lost * lost)
+    }
+    let scale = V.one / V.squareRoot(variance + epsilon)
     means?[row] = mean[0]
     scales?[row] = scale[0]
     if let gamma, let beta {

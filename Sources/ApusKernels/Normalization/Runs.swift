@@ -42,6 +42,35 @@ private func foldRuns<V: KernelVector>(
   return s0 + s1
 }
 
+/// The sums of x - center and of its square over several runs.
+@inline(__always)
+private func foldDeviations<V: KernelVector>(
+  _ x: UnsafePointer<V.Scalar>, _ length: Int, _ stride: Int, _ count: Int, _ center: V
+) -> (V, V) {
+  var a0 = V.zero, a1 = V.zero, b0 = V.zero, b1 = V.zero
+  for run in 0..<count {
+    let p = x + run &* stride
+    var i = 0
+    while i &+ 2 &* V.lanes <= length {
+      let d = V.load(p + i) - center
+      let e = V.load(p + (i &+ V.lanes)) - center
+      a0 += d
+      a1 += e
+      b0 = V.multiplyAdd(b0, d, d)
+      b1 = V.multiplyAdd(b1, e, e)
+      i = stepped(i, by: 2 &* V.lanes)
+    }
+    while i < length {
+      let n = min(V.lanes, length &- i)
+      let d = (n == V.lanes ? V.load(p + i) : V.load(p + i, first: n, otherwise: center)) - center
+      a0 += d
+      b0 = V.multiplyAdd(b0, d, d)
+      i = stepped(i, by: V.lanes)
+    }
+  }
+  return (a0 + a1, b0 + b1)
+}
+
 func runMoments<V: KernelVector>(
   _ source: UnsafeRawPointer, _ r: UnsafePointer<NormalizationRuns>, _ result: UnsafeMutablePointer<Double>, _: V.Type
 ) {
@@ -64,12 +93,12 @@ func runMoments<V: KernelVector>(
       let sum = V.sum(foldRuns(x, part, stride, runs, V.self, identity, fill: V.zero))
       let blockMean = sum / V.Scalar(part &* runs)
       let center = V(repeating: blockMean)
-      @inline(__always) func deviation(_ v: V) -> V {
-        let d = v - center
-        return d * d
-      }
-      let squares = foldRuns(x, part, stride, runs, V.self, deviation, fill: center)
-      join(&mean, &m2, &n, Double(blockMean), Double(V.sum(squares)), elements)
+      // What the mean lost in rounding is found again and taken out.
+      let (rest, squares) = foldDeviations(x, part, stride, runs, center)
+      let lost = Double(V.sum(rest)) / elements
+      join(
+        &mean, &m2, &n, Double(blockMean) + lost, Swift.max(0, Double(V.sum(squares)) - lost * lost * elements),
+        elements)
       first = stepped(first, by: momentBlock)
     }
     run = stepped(run, by: perBlock)
@@ -142,8 +171,7 @@ func applyRun<V: KernelVector>(
   @inline(__always) func f1(_ v0: V) -> V { V.multiplyAdd(summand, v0 - center, factor) }
   mapOne(
     source.assumingMemoryBound(to: V.Scalar.self), result.assumingMemoryBound(to: V.Scalar.self), count,
-    streams: streams, V.self
-  , f1)
+    streams: streams, V.self, f1)
 }
 
 /// dx = dy a + (x - mean) b + c.
@@ -158,6 +186,5 @@ func applyGradientRun<V: KernelVector>(
   @inline(__always) func f2(_ v0: V, _ v1: V) -> V { V.multiplyAdd(V.multiplyAdd(c, v0 - center, b), v1, a) }
   mapTwo(
     source.assumingMemoryBound(to: V.Scalar.self), gradient.assumingMemoryBound(to: V.Scalar.self),
-    result.assumingMemoryBound(to: V.Scalar.self), count, streams: streams, V.self
-  , f2)
+    result.assumingMemoryBound(to: V.Scalar.self), count, streams: streams, V.self, f2)
 }

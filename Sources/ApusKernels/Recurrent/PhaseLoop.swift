@@ -12,8 +12,9 @@ func recurrentPhase<V: KernelVector, H: KernelVector>(
   let tiles = p.pointee.rows
   let k = p.pointee.k
   var shape = GemmTileShape(
-    aRowStride: p.pointee.aRowStride, aStepStride: 1, bStepStride: width, cRowStride: width, k: 0, rows: 0, columns: 0,
-    bIsPadded: true, accumulate: false)
+    aRowStride: p.pointee.aRowStride, aStepStride: 1, bStepStride: 2 &* V.lanes, cRowStride: width, k: 0, rows: 0,
+    columns: 0, bIsPadded: true, accumulate: false)
+  shape.bPairStride = k &* 2 &* V.lanes
   // A stretch of a panel that stays in the second level while all row tiles pass. Cutting a chain changes no bits.
   let stretch = PhaseLoop.stretchBytes / (width &* MemoryLayout<V.Scalar>.size)
   let together = k > stretch ? PhaseLoop.tilesTogether : 1
@@ -35,7 +36,7 @@ func recurrentPhase<V: KernelVector, H: KernelVector>(
       var next = step &+ shape.k
       if next == k { next = 0 }
       let nextBlock = next > 0 || !isLastRows ? block : block == lastBlock ? firstBlock : block &+ 1
-      let distance = nextBlock &* p.pointee.panelStride &- panel &+ (next &- step) &* width
+      let distance = nextBlock &* p.pointee.panelStride &- panel &+ (next &- step) &* 2 &* V.lanes
       for i in 0..<count {
         let row = tiles.start(tile &+ i)
         shape.rows = tiles.length(tile &+ i)
@@ -43,7 +44,8 @@ func recurrentPhase<V: KernelVector, H: KernelVector>(
         let a = p.pointee.a.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + row &* p.pointee.aRowStride
         let b = p.pointee.panels.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self) + panel
         panelProduct(
-          &shape, a + step, b + step &* width, vectors: vectors, buffer + i &* TileShape.rows &* width, V.self, H.self)
+          &shape, a + step, b + step &* 2 &* V.lanes, vectors: vectors, buffer + i &* TileShape.rows &* width, V.self,
+          H.self)
       }
       step &+= shape.k
     }

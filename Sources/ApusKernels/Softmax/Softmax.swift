@@ -27,7 +27,9 @@ func softmaxForward<V: KernelVector>(
   for row in 0..<count {
     let x = x + row &* size
     let y = y + row &* size
-    @inline(__always) func f1(_ i: Int, _ n: Int) -> V { n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none) }
+    @inline(__always) func f1(_ i: Int, _ n: Int) -> V {
+      n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: none)
+    }
     let high = largest(size, V.self, f1)
     let most = V(repeating: high)
     if isLogarithm {
@@ -153,7 +155,9 @@ func softmaxBackward<V: KernelVector>(
         @inline(__always) func f7(_ v0: V, _ v1: V) -> V { v1 - exp(v0) * sum }
         mapTwo(y, dy, dx, size, streams: streams, V.self, f7)
       } else {
-        @inline(__always) func f8(_ i: Int, _ n: Int) -> V { loadLanes(dy + i, n, V.self) * loadLanes(y + i, n, V.self) }
+        @inline(__always) func f8(_ i: Int, _ n: Int) -> V {
+          loadLanes(dy + i, n, V.self) * loadLanes(y + i, n, V.self)
+        }
         let total = fold(size, V.self, f8)
         let sum = V(repeating: V.sum(total))
         @inline(__always) func f9(_ v0: V, _ v1: V) -> V { v0 * (v1 - sum) }

@@ -159,7 +159,7 @@ public final class RecurrentTrial {
   /// nil where `found` is right, padding included.
   public func objection(_ found: RecurrentValues, _ expected: RecurrentValues) -> String? {
     for (tensor, wanted) in zip(found.tensors, expected.tensors) where !tensor.values.isEmpty {
-      let largest = wanted.values.reduce(0) { max($0, abs($1)) }
+      let largest = wanted.values.reduce(0) { $1.isFinite ? max($0, abs($1)) : $0 }
       let bound = bound(largest: largest, isGradient: tensor.isGradient)
       for (i, value) in tensor.values.enumerated() {
         let other = wanted.values[i]
