@@ -128,12 +128,14 @@ import Testing
       _ = gradients(of: y, by: [x])
       _ = gradients(of: y, by: [x])
     }
-    #expect(String(decoding: result?.standardErrorContent ?? [], as: UTF8.self).contains("consumed"))
+    let resultText = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(resultText.contains("consumed"))
     let second = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let x = Tensor([1.0]).tracked()
       let first = gradients(of: x.gelu().sum(), by: [x], keepsTape: true)[0]
       _ = gradients(of: first.sum(), by: [x])
     }
-    #expect(String(decoding: second?.standardErrorContent ?? [], as: UTF8.self).contains("the gradient of gelu"))
+    let secondText = String(decoding: second?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(secondText.contains("the gradient of gelu"))
   }
 }

@@ -70,7 +70,7 @@ import Testing
     }
     let text = "{'descr': '<i4', 'fortran_order': True, 'shape': (2, 2), }\n"
     let bytes = [0x93] + Array("NUMPY".utf8) + [1, 0, UInt8(text.utf8.count), 0] + Array(text.utf8)
-    let data = [1, 2, 3, 4].flatMap { [UInt8($0), 0, 0, 0] }
+    let data: [UInt8] = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0]
     #expect(try NumPyFile.read(bytes: bytes + data).array(of: Int32.self) == [1, 3, 2, 4])
   }
 
