@@ -173,7 +173,7 @@ import Testing
         Linear(84, 4)
       }
       #expect(model.parameterCount == 61_706 - 6 * 85)
-      let optimizer = SGD(model.parameters, learningRate: 0.05, momentum: 0.9)
+      let optimizer = Adam(model.parameters, learningRate: 0.003)
       var losses: [Double] = []
       for step in 0..<40 {
         let batch = (step % 2) * 32..<(step % 2) * 32 + 32
