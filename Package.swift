@@ -50,6 +50,7 @@ let package = Package(
     .library(name: "apus", type: .dynamic, targets: ["ApusSharedLibrary"]),
     .executable(name: "kbench", targets: ["kbench"]),
     .executable(name: "apus-peer-worker", targets: ["apus-peer-worker"]),
+    .executable(name: "apus-peer-trainer", targets: ["apus-peer-trainer"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -110,6 +111,9 @@ let package = Package(
     .executableTarget(
       name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
+    .executableTarget(
+      name: "apus-peer-trainer", dependencies: ["Apus"], path: "Benchmarks/PeerTrainer",
+      swiftSettings: warningsAreErrors),
     .target(
       name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
       swiftSettings: warningsAreErrors + [
@@ -127,7 +131,8 @@ let package = Package(
       name: "ApusKernelTests",
       dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
       swiftSettings: warningsAreErrors),
-    .testTarget(name: "ApusTests", dependencies: ["Apus"], swiftSettings: warningsAreErrors),
+    .testTarget(
+      name: "ApusTests", dependencies: ["Apus"], exclude: ["Fixtures"], swiftSettings: warningsAreErrors),
     // Compiles and runs what README.md shows.
     .testTarget(name: "ReadmeTests", swiftSettings: warningsAreErrors),
     .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),
