@@ -100,6 +100,9 @@ let package = Package(
     .executableTarget(
       name: "gemm-swift", dependencies: ["Apus"], path: "Sources/Examples/gemm-swift",
       swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "train-swift", dependencies: ["Apus"], path: "Sources/Examples/train-swift",
+      swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
       name: "KbenchKit", dependencies: ["Apus", "ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
