@@ -56,6 +56,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CApus", path: "include"),
+    // Among what Swift itself needs on Linux.
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     // Hidden, or the version script's apus_* would export them from the shipped library.
     .target(name: "ApusShims", cSettings: portableC + [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ApusKernelInterface", swiftSettings: warningsAreErrors),
@@ -80,7 +82,8 @@ let package = Package(
           "-Xlinker", "-soname=libapus.so", "-Xlinker", "-z", "-Xlinker", "nodelete",
         ])
       ]),
-    .target(name: "Apus", dependencies: ["ApusEngine", "ApusKernelInterface"], swiftSettings: warningsAreErrors),
+    .target(
+      name: "Apus", dependencies: ["ApusEngine", "ApusKernelInterface", "CZlib"], swiftSettings: warningsAreErrors),
     .executableTarget(
       name: "gemm-c", dependencies: ["ApusABI"], path: "Sources/Examples/gemm-c",
       cSettings: [.headerSearchPath("../../../include")]),
