@@ -102,6 +102,12 @@ let package = Package(
     .executableTarget(
       name: "gemm-swift", dependencies: ["Apus"], path: "Sources/Examples/gemm-swift",
       swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "lenet", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Examples/lenet", swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "charlm", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Examples/charlm", swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
       name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
@@ -131,6 +137,8 @@ let package = Package(
       dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
       swiftSettings: warningsAreErrors),
     .testTarget(name: "ApusTests", dependencies: ["Apus"], swiftSettings: warningsAreErrors),
+    // Runs the two training examples in their small modes.
+    .testTarget(name: "ExampleTests", dependencies: ["lenet", "charlm"], swiftSettings: warningsAreErrors),
     // Compiles and runs what README.md shows.
     .testTarget(name: "ReadmeTests", swiftSettings: warningsAreErrors),
     .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),

@@ -74,7 +74,8 @@ public struct TensorDataset: Dataset {
     let result = Tensor(uninitialized: [indices.count] + tensor.shape.dropFirst(), tensor.dtype)
     let size = tensor.shape.dropFirst().reduce(tensor.dtype.size, *)
     for (i, index) in indices.enumerated() {
-      require(index >= 0 && index < count, "TensorDataset: there are \(count) samples, but number \(index) is asked for")
+      require(
+        index >= 0 && index < count, "TensorDataset: there are \(count) samples, but number \(index) is asked for")
       (result.result + i * size).copyMemory(from: tensor.base + index * size, byteCount: size)
     }
     withExtendedLifetime((tensor, result)) {}

@@ -68,6 +68,9 @@ final class FileBytes {
     }
   }
 
+  /// Whether there is something of this name.
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
   func error(_ code: FileError.Code, at offset: Int?, _ message: String) -> FileError {
     FileError(code: code, path: path, offset: offset, message: message)
   }

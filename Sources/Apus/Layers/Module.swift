@@ -92,6 +92,18 @@ extension Module {
   /// Puts this module and all in it into evaluation: no dropout, running statistics.
   @discardableResult public func evaluate() -> Self { train(false) }
 
+  /// Runs `body` with this module in evaluation; after it every layer has the mode that it had.
+  public func evaluating<Result>(_ body: () throws -> Result) rethrows -> Result {
+    var modes: [(layer: any ModeDependent, isTraining: Bool)] = []
+    if let own = self as? any ModeDependent { modes.append((own, own.isTraining)) }
+    forEachMember { _, value in
+      if let layer = value as? any ModeDependent { modes.append((layer, layer.isTraining)) }
+    }
+    evaluate()
+    defer { for (layer, isTraining) in modes { layer.isTraining = isTraining } }
+    return try body()
+  }
+
   /// Makes all parameters constants, or with `false` trainable again.
   @discardableResult public func freeze(_ isFrozen: Bool = true) -> Self {
     for parameter in parameters { parameter.isTrainable = !isFrozen }
@@ -110,7 +122,14 @@ extension Module {
   ///
   /// - Throws: `mismatch` where a name is missing, is too many, or has another shape or type. Nothing has been changed then.
   public func load(_ state: [String: Tensor]) throws(ApusError) {
-    var expected: [String: Tensor] = self.state
+    try check(state)
+    for (name, parameter) in namedParameters { if let value = state[name] { parameter.value = value } }
+    for (name, buffer) in namedBuffers { if let value = state[name] { buffer.value = value } }
+  }
+
+  /// Throws what `load` throws, and loads nothing.
+  func check(_ state: [String: Tensor]) throws(ApusError) {
+    let expected = self.state
     for (name, own) in expected {
       guard let value = state[name] else { throw ApusError(.mismatch, "\(name) is missing in the state") }
       if value.shape != own.shape || value.dtype != own.dtype {
@@ -121,8 +140,5 @@ extension Module {
     for name in state.keys where expected[name] == nil {
       throw ApusError(.mismatch, "\(name) is in the state, but not in the model")
     }
-    expected = state
-    for (name, parameter) in namedParameters { if let value = expected[name] { parameter.value = value } }
-    for (name, buffer) in namedBuffers { if let value = expected[name] { buffer.value = value } }
   }
 }
