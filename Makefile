@@ -4,6 +4,7 @@
 #   make gates      exported symbols, weak symbols, machine code of the register tiles
 #   make fuzz       FAMILY=gemm SECONDS=60
 #   make emulated   a part of the suite on emulated old CPUs
+#   make docs       the documentation of the Swift library, in build/docs
 #   make install    PREFIX=/usr/local
 
 SWIFT = swift
@@ -106,7 +107,16 @@ install: library
 	  sed 's|.*|prefix=$(PREFIX)\nName: apus\nDescription: multithreaded SIMD kernels for deep learning on CPUs\nVersion: &\nLibs: -L$${prefix}/lib -lapus\nCflags: -I$${prefix}/include|' \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/apus.pc
 
+# Symbols as the compiler writes them down, and DocC, which comes with Swift. A link that leads nowhere is an error.
+docs: | build/hosts
+	$(SWIFT) build -c release --target Apus
+	rm -rf build/symbols build/docs && mkdir -p build/symbols
+	$(SWIFT) symbolgraph-extract -module-name Apus -minimum-access-level public -output-dir build/symbols \
+	  -I "$$($(SWIFT) build -c release --show-bin-path)/Modules" -target "$$($(SWIFT)c -print-target-info | sed -n 's/.*"triple": "\(.*\)",/\1/p' | head -n 1)"
+	docc convert Sources/Apus/Apus.docc --fallback-display-name Apus --fallback-bundle-identifier apus \
+	  --additional-symbol-graph-dir build/symbols --warnings-as-errors --output-path build/docs
+
 clean:
 	rm -rf build
 
-.PHONY: all hosts library check gates fuzz emulated install clean
+.PHONY: all hosts library check gates fuzz emulated docs install clean

@@ -50,6 +50,7 @@ let package = Package(
     .library(name: "apus", type: .dynamic, targets: ["ApusSharedLibrary"]),
     .executable(name: "kbench", targets: ["kbench"]),
     .executable(name: "apus-peer-worker", targets: ["apus-peer-worker"]),
+    .executable(name: "apus-peer-trainer", targets: ["apus-peer-trainer"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -110,7 +111,7 @@ let package = Package(
       path: "Sources/Examples/charlm", swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
-      name: "KbenchKit", dependencies: ["ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
+      name: "KbenchKit", dependencies: ["Apus", "ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
       swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .executableTarget(
       name: "kbench",
@@ -119,6 +120,9 @@ let package = Package(
     .executableTarget(
       name: "apus-peer-worker", dependencies: ["ApusABI"], path: "Benchmarks/PeerWorker",
       cSettings: [.headerSearchPath("../../include")]),
+    .executableTarget(
+      name: "apus-peer-trainer", dependencies: ["Apus"], path: "Benchmarks/PeerTrainer",
+      swiftSettings: warningsAreErrors),
     .target(
       name: "ApusTestSupport", dependencies: ["ApusEngine", "ApusKernelInterface"], path: "Tests/_TestSupport",
       swiftSettings: warningsAreErrors + [
@@ -136,7 +140,8 @@ let package = Package(
       name: "ApusKernelTests",
       dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
       swiftSettings: warningsAreErrors),
-    .testTarget(name: "ApusTests", dependencies: ["Apus"], swiftSettings: warningsAreErrors),
+    .testTarget(
+      name: "ApusTests", dependencies: ["Apus"], exclude: ["Fixtures"], swiftSettings: warningsAreErrors),
     // Runs the two training examples in their small modes.
     .testTarget(name: "ExampleTests", dependencies: ["lenet", "charlm"], swiftSettings: warningsAreErrors),
     // Compiles and runs what README.md shows.

@@ -17,8 +17,7 @@ import KbenchKit
       FamilyCommand<Rnn>.self,
       FamilyCommand<ElementwiseFamily>.self, FamilyCommand<SoftmaxFamily>.self, FamilyCommand<NormFamily>.self,
       FamilyCommand<LossFamily>.self, FamilyCommand<OptimizerFamily>.self, FamilyCommand<EmbeddingFamily>.self,
-      LimitsCommand.self, ThreadsCommand.self, CompareCommand.self,
-      WorkerCommand.self,
+      LimitsCommand.self, ThreadsCommand.self, TensorCommand.self, CompareCommand.self, WorkerCommand.self,
     ],
     defaultSubcommand: OverviewCommand.self)
 }

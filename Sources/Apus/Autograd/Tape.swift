@@ -4,7 +4,7 @@ import Synchronization
 ///
 /// The tape of a computation is the chain of steps that its result holds: there is no list of everything that was computed.
 /// So a result that is let go frees its steps, tasks do not disturb each other, and a step frees what it kept as soon as
-/// ``gradients(of:by:keepsTape:)`` has consumed it.
+/// ``gradients(of:by:keepsTape:)-(_,[Tensor],_)`` has consumed it.
 enum Tape {
   @TaskLocal static var isRecording = true
 }

@@ -104,7 +104,7 @@ public struct Convolution<Scalar: GemmScalar>: Sendable {
     descriptor.yLayout = (outputLayout ?? inputLayout).engine
     descriptor.hasBias = addsBias
     descriptor.hasResidual = addsResidual
-    descriptor.apply(activation)
+    (descriptor.activation, descriptor.slope) = activation.engine
     descriptor.packedWeights = takesPackedWeights
     descriptor.allowsWinograd = allowsWinograd
     descriptor.algorithm = algorithm?.engine
@@ -175,22 +175,5 @@ extension Convolution: CustomStringConvertible {
   /// Shape, algorithm, blocking and instruction set of every direction, for people.
   public var description: String {
     ConvolutionDirection.allCases.compactMap { core.plans[$0]?.description }.joined(separator: "\n")
-  }
-}
-
-extension ConvolutionDescriptor {
-  fileprivate mutating func apply(_ activation: Apus.Activation) {
-    switch activation {
-    case .none: self.activation = .identity
-    case .relu: self.activation = .relu
-    case .leakyReLU(let slope):
-      self.activation = .leakyReLU
-      self.slope = slope
-    case .elu(let slope):
-      self.activation = .elu
-      self.slope = slope
-    case .sigmoid: self.activation = .sigmoid
-    case .tanh: self.activation = .tanh
-    }
   }
 }

@@ -23,9 +23,11 @@ public struct Gemm<Scalar: GemmScalar>: Sendable {
   ///   - n: Columns of op(B) and C.
   ///   - k: Columns of op(A) and rows of op(B).
   ///   - transposeA: Whether A lies in memory as k x m.
-  ///   - lda: Elements between rows (columns, if column-major) of A as it lies in memory; nil: no gaps. The same for
-  ///     `ldb`, `ldc` and `ldr`, that of the residual.
+  ///   - lda: Elements between rows (columns, if column-major) of A as it lies in memory; nil: no gaps.
   ///   - transposeB: Whether B lies in memory as n x k.
+  ///   - ldb: Likewise of B.
+  ///   - ldc: Likewise of C.
+  ///   - ldr: Likewise of the residual.
   ///   - order: The order of all matrices in memory.
   ///   - batch: Products that a run computes together.
   ///   - bias: Whether a run adds numbers to the rows or the columns. A batch shares them.
@@ -57,7 +59,7 @@ public struct Gemm<Scalar: GemmScalar>: Sendable {
       case .byRow: .byRow
       case .byColumn: .byColumn
       }
-    descriptor.apply(activation)
+    (descriptor.activation, descriptor.slope) = activation.engine
     descriptor.hasResidual = addsResidual
     descriptor.packedA = packed.contains(.a)
     descriptor.packedB = packed.contains(.b)
@@ -118,21 +120,6 @@ extension Gemm: CustomStringConvertible {
 }
 
 extension GemmDescriptor {
-  fileprivate mutating func apply(_ activation: Apus.Activation) {
-    switch activation {
-    case .none: self.activation = .identity
-    case .relu: self.activation = .relu
-    case .leakyReLU(let slope):
-      self.activation = .leakyReLU
-      self.slope = slope
-    case .elu(let slope):
-      self.activation = .elu
-      self.slope = slope
-    case .sigmoid: self.activation = .sigmoid
-    case .tanh: self.activation = .tanh
-    }
-  }
-
   fileprivate mutating func apply(_ batch: GemmBatch) {
     self.batch = batch.count
     batchKind = batch.isPointers ? .pointers : .strided

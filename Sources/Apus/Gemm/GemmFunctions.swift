@@ -15,12 +15,13 @@
 ///   - alpha: The factor of the product.
 ///   - a: A as it lies in memory: a span, an array or an unsafe buffer.
 ///   - transposeA: Whether A lies in memory as k x m.
-///   - lda: Elements between rows (columns, if column-major) of A as it lies in memory; nil: no gaps. The same for `ldb`
-///     and `ldc`.
+///   - lda: Elements between rows (columns, if column-major) of A as it lies in memory; nil: no gaps.
 ///   - b: B, likewise.
 ///   - transposeB: Whether B lies in memory as n x k.
+///   - ldb: Likewise of B.
 ///   - beta: The factor of what C was before; 0 never reads C.
 ///   - c: C as it lies in memory.
+///   - ldc: Likewise of C.
 ///   - order: The order of all matrices in memory.
 ///   - context: How it runs; nil: the process's default.
 /// - Throws: `invalidArgument` for a negative size, a leading dimension below the length of a row, sizes in bytes that

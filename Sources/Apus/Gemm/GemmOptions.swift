@@ -1,4 +1,5 @@
 internal import ApusEngine
+internal import ApusKernelInterface
 
 /// The order of a matrix in memory.
 public enum MatrixOrder: Sendable, Hashable {
@@ -24,6 +25,20 @@ public enum Activation: Sendable, Hashable {
   case sigmoid
   /// The hyperbolic tangent, within 2 ulp in float32
   case tanh
+}
+
+extension Activation {
+  /// As the engine has it, with its slope.
+  var engine: (ApusKernelInterface.Activation, slope: Double) {
+    switch self {
+    case .none: (.identity, 0)
+    case .relu: (.relu, 0)
+    case .leakyReLU(let slope): (.leakyReLU, slope)
+    case .elu(let slope): (.elu, slope)
+    case .sigmoid: (.sigmoid, 0)
+    case .tanh: (.tanh, 0)
+    }
+  }
 }
 
 /// What is added to each row or column of C before the activation.

@@ -1,7 +1,7 @@
 internal import ApusEngine
 
-/// A matrix in the order that the kernels read it, made once by ``Gemm/makePackedA(from:lda:)`` or
-/// ``Gemm/makePackedB(from:ldb:)`` and used by many runs.
+/// A matrix in the order that the kernels read it, made once by ``Gemm/makePackedA(from:lda:context:)`` or
+/// ``Gemm/makePackedB(from:ldb:context:)`` and used by many runs.
 ///
 /// It is an immutable value that owns its memory; copies share it, and any number of threads may use it at once. It serves
 /// every plan of the same type, order, instruction set and sizes (m and k for A, k and n for B); others throw `mismatch`.

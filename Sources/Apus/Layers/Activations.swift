@@ -48,6 +48,104 @@ public final class SiLU: Module {
   public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.silu()) }
 }
 
+/// x, below 0 alpha (e^x - 1) (D. Clevert et al., 2016).
+public final class ELU: Module {
+  /// The factor of negative numbers.
+  public let alpha: Double
+  /// The layer.
+  public init(alpha: Double = 1) { self.alpha = alpha }
+  /// ``Tensor/elu(alpha:)``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.elu(alpha: alpha)) }
+}
+
+/// The self-normalising ELU (G. Klambauer et al., 2017).
+public final class SELU: Module {
+  /// The layer.
+  public init() {}
+  /// ``Tensor/selu()``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.selu()) }
+}
+
+/// x, below 0 alpha (e^(x / alpha) - 1) (J. Barron, 2017).
+public final class CELU: Module {
+  /// The scale of negative numbers.
+  public let alpha: Double
+  /// The layer.
+  public init(alpha: Double = 1) { self.alpha = alpha }
+  /// ``Tensor/celu(alpha:)``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.celu(alpha: alpha)) }
+}
+
+/// log(1 + e^(beta x)) / beta
+public final class Softplus: Module {
+  /// The steepness.
+  public let beta: Double
+  /// The layer.
+  public init(beta: Double = 1) { self.beta = beta }
+  /// ``Tensor/softplus(beta:)``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.softplus(beta: beta)) }
+}
+
+/// x / (1 + |x|)
+public final class Softsign: Module {
+  /// The layer.
+  public init() {}
+  /// ``Tensor/softsign()``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.softsign()) }
+}
+
+/// x / 6 + 1/2 within 0...1 (A. Howard et al., 2019).
+public final class HardSigmoid: Module {
+  /// The layer.
+  public init() {}
+  /// ``Tensor/hardSigmoid()``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.hardSigmoid()) }
+}
+
+/// x hardSigmoid(x) (A. Howard et al., 2019).
+public final class HardSwish: Module {
+  /// The layer.
+  public init() {}
+  /// ``Tensor/hardSwish()``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.hardSwish()) }
+}
+
+/// x within -1...1.
+public final class HardTanh: Module {
+  /// The layer.
+  public init() {}
+  /// ``Tensor/clamped(to:)``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.clamped(to: -1...1)) }
+}
+
+/// x tanh(softplus(x)) (D. Misra, 2019).
+public final class Mish: Module {
+  /// The layer.
+  public init() {}
+  /// ``Tensor/mish()``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(x.mish()) }
+}
+
+/// x, below 0 slope x with a slope that is learned, one for all channels or one for each (K. He et al., 2015).
+public final class PReLU: Module {
+  /// The slopes: 1 number, or one for each channel of x, which is dimension 1.
+  public let weight: Parameter
+  /// A layer whose slopes begin with a number.
+  public init(channels: Int = 1, slope: Double = 0.25, dtype: DataType = .float32) {
+    require(channels > 0, "PReLU takes a number of channels above 0, not \(channels)")
+    weight = Parameter(Tensor(repeating: slope, shape: [channels], dtype: dtype))
+  }
+  /// max(x, 0) + slope min(x, 0)
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    let channels = weight.shape[0]
+    require(
+      channels == 1 || x.rank >= 2 && x.shape[1] == channels,
+      "PReLU of \(channels) channels takes them as dimension 1, but x has the shape \(x.shape)")
+    let slopes = channels == 1 ? weight.value : weight.value.reshaped([-1] + Array(repeating: 1, count: x.rank - 2))
+    return reported(x.relu() - slopes * (-x).relu())
+  }
+}
+
 /// Any function as a layer.
 ///
 ///     Lambda { $0.elu() }

@@ -16,6 +16,7 @@ public class ConvolutionLayer: Module {
   public final let outputPadding: [Int]
   /// The transpose of a convolution.
   public final let isTransposed: Bool
+  private let cache = PackedWeightCache()
 
   init(
     _ rank: Int, _ inputs: Int, _ outputs: Int, _ kernel: [Int], stride: [Int], padding: [Int], dilation: [Int],
@@ -45,20 +46,53 @@ public class ConvolutionLayer: Module {
     self.outputPadding = outputPadding
   }
 
+  private init(_ other: ConvolutionLayer, weight: Tensor, bias: Tensor) {
+    self.weight = Parameter(weight)
+    self.bias = Parameter(bias)
+    stride = other.stride
+    padding = other.padding
+    dilation = other.dilation
+    groups = other.groups
+    isTransposed = other.isTransposed
+    outputPadding = other.outputPadding
+  }
+
+  /// This convolution with a batch normalisation behind it, in evaluation, as one: w gamma / sqrt(variance + epsilon) and
+  /// beta + (bias - mean) gamma / sqrt(variance + epsilon) of the running statistics. A new layer; later changes of the two
+  /// do not reach it. A transposed convolution stops the program: its output channels are not its weights' first dimension.
+  public final func folding(_ norm: BatchNorm) -> ConvolutionLayer {
+    require(!isTransposed, "folding takes a convolution that is not transposed")
+    require(
+      norm.weight.shape == [weight.shape[0]],
+      "folding: the normalisation has \(norm.weight.shape[0]) channels, but the convolution gives \(weight.shape[0])")
+    return withoutGradients {
+      let factor = norm.weight.value / (norm.runningVariance.value + norm.epsilon).squareRoot()
+      let mean = norm.runningMean.value
+      let shift = bias.map { $0.value - mean } ?? -mean
+      return ConvolutionLayer(
+        self, weight: weight.value * factor.reshaped([-1] + Array(repeating: 1, count: weight.shape.count - 1)),
+        bias: shift * factor + norm.bias.value)
+    }
+  }
+
   /// y[k] = sum over c and taps of w[k][c][tap] x[c][position stride - padding + tap dilation] + bias[k].
-  public final func callAsFunction(_ x: Tensor) -> Tensor {
+  public final func callAsFunction(_ x: Tensor) -> Tensor { callAsFunction(x, residual: nil, activation: .none) }
+
+  /// The same with a tensor of y's shape added and an activation at the end, in one pass over y.
+  public final func callAsFunction(_ x: Tensor, residual: Tensor? = nil, activation: Activation) -> Tensor {
     require(
       x.rank == weight.shape.count,
       "\(type(of: self)) takes \(weight.shape.count) dimensions, but x has the shape \(x.shape)")
     return reported(
       convolution(
         x, weight: weight.value, bias: bias?.value, stride: stride, padding: padding, dilation: dilation,
-        groups: groups,
-        isTransposed: isTransposed, outputPadding: outputPadding))
+        groups: groups, isTransposed: isTransposed, outputPadding: outputPadding, residual: residual,
+        activation: activation, cache: cache))
   }
 }
 
-/// A convolution of N x C x L; see ``convolution(_:weight:bias:stride:padding:dilation:groups:isTransposed:outputPadding:)``.
+/// A convolution of N x C x L; see
+/// ``Apus/convolution(_:weight:bias:stride:padding:dilation:groups:isTransposed:outputPadding:residual:activation:)``.
 public final class Conv1D: ConvolutionLayer {
   /// A layer with random weights. One number of a kernel's size, stride, padding or dilation is for all dimensions.
   public init(
@@ -87,7 +121,8 @@ public final class ConvTranspose1D: ConvolutionLayer {
   }
 }
 
-/// A convolution of N x C x H x W; see ``convolution(_:weight:bias:stride:padding:dilation:groups:isTransposed:outputPadding:)``.
+/// A convolution of N x C x H x W; see
+/// ``Apus/convolution(_:weight:bias:stride:padding:dilation:groups:isTransposed:outputPadding:residual:activation:)``.
 public final class Conv2D: ConvolutionLayer {
   /// A layer with random weights. One number of a kernel's size, stride, padding or dilation is for all dimensions.
   public init(
@@ -116,7 +151,8 @@ public final class ConvTranspose2D: ConvolutionLayer {
   }
 }
 
-/// A convolution of N x C x D x H x W; see ``convolution(_:weight:bias:stride:padding:dilation:groups:isTransposed:outputPadding:)``.
+/// A convolution of N x C x D x H x W; see
+/// ``Apus/convolution(_:weight:bias:stride:padding:dilation:groups:isTransposed:outputPadding:residual:activation:)``.
 public final class Conv3D: ConvolutionLayer {
   /// A layer with random weights. One number of a kernel's size, stride, padding or dilation is for all dimensions.
   public init(

@@ -20,7 +20,10 @@ public final class Linear: Module {
   }
 
   /// x W^T + b.
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    reported(linear(x, weight: weight.value, bias: bias?.value))
+  public func callAsFunction(_ x: Tensor) -> Tensor { callAsFunction(x, activation: .none) }
+
+  /// The same with an activation at the end, in one pass over y.
+  public func callAsFunction(_ x: Tensor, activation: Activation) -> Tensor {
+    reported(linear(x, weight: weight.value, bias: bias?.value, activation: activation))
   }
 }

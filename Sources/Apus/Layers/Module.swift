@@ -109,36 +109,4 @@ extension Module {
     for parameter in parameters { parameter.isTrainable = !isFrozen }
     return self
   }
-
-  /// Parameters and buffers by name, to be saved.
-  public var state: [String: Tensor] {
-    var state: [String: Tensor] = [:]
-    for (name, parameter) in namedParameters { state[name] = parameter.value.detached() }
-    for (name, buffer) in namedBuffers { state[name] = buffer.value }
-    return state
-  }
-
-  /// Takes parameters and buffers over from what ``state`` gave, or another program's file with the same names.
-  ///
-  /// - Throws: `mismatch` where a name is missing, is too many, or has another shape or type. Nothing has been changed then.
-  public func load(_ state: [String: Tensor]) throws(ApusError) {
-    try check(state)
-    for (name, parameter) in namedParameters { if let value = state[name] { parameter.value = value } }
-    for (name, buffer) in namedBuffers { if let value = state[name] { buffer.value = value } }
-  }
-
-  /// Throws what `load` throws, and loads nothing.
-  func check(_ state: [String: Tensor]) throws(ApusError) {
-    let expected = self.state
-    for (name, own) in expected {
-      guard let value = state[name] else { throw ApusError(.mismatch, "\(name) is missing in the state") }
-      if value.shape != own.shape || value.dtype != own.dtype {
-        throw ApusError(
-          .mismatch, "\(name) is \(value.dtype) \(value.shape), but the model has \(own.dtype) \(own.shape)")
-      }
-    }
-    for name in state.keys where expected[name] == nil {
-      throw ApusError(.mismatch, "\(name) is in the state, but not in the model")
-    }
-  }
 }

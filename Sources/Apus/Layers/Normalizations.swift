@@ -84,21 +84,71 @@ public final class GroupNorm: Module {
   }
 }
 
-/// Rows of a table by their numbers, int32 or int64.
-public final class Embedding: Module {
-  /// rows x width.
+/// Normalises each channel of each sample by its mean and variance (D. Ulyanov et al., 2016). x is N x C x spatial sizes.
+public final class InstanceNorm: Module {
+  /// gamma.
   public let weight: Parameter
-  /// A row that gets no gradient.
-  public let paddingIndex: Int?
+  /// beta.
+  public let bias: Parameter
+  /// Added to the variance.
+  public let epsilon: Double
 
-  /// A layer with normal numbers; the padding row is zero.
-  public init(_ rows: Int, _ width: Int, paddingIndex: Int? = nil, dtype: DataType = .float32) {
-    var table = Tensor.normal([rows, width], dtype: dtype)
-    if let paddingIndex { table[paddingIndex] = .zeros([width], dtype: dtype) }
-    weight = Parameter(table)
-    self.paddingIndex = paddingIndex
+  /// A layer with gamma 1 and beta 0.
+  public init(_ channels: Int, epsilon: Double = 1e-5, dtype: DataType = .float32) {
+    weight = Parameter(.ones([channels], dtype: dtype))
+    bias = Parameter(.zeros([channels], dtype: dtype))
+    self.epsilon = epsilon
   }
 
-  /// ``embedding(_:_:paddingIndex:)``
-  public func callAsFunction(_ x: Tensor) -> Tensor { reported(embedding(weight.value, x, paddingIndex: paddingIndex)) }
+  /// ``groupNormalization(_:groups:gamma:beta:epsilon:)`` with as many groups as channels.
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    reported(
+      groupNormalization(x, groups: weight.shape[0], gamma: weight.value, beta: bias.value, epsilon: epsilon))
+  }
+}
+
+/// Divides the last dimension by its root mean square (B. Zhang, R. Sennrich, 2019):
+/// y = gamma x / sqrt(mean of x^2 + epsilon).
+public final class RMSNorm: Module {
+  /// gamma.
+  public let weight: Parameter
+  /// Added to the mean square.
+  public let epsilon: Double
+
+  /// A layer of rows of a width, with gamma 1.
+  public init(_ width: Int, epsilon: Double = 1e-5, dtype: DataType = .float32) {
+    weight = Parameter(.ones([width], dtype: dtype))
+    self.epsilon = epsilon
+  }
+
+  /// ``rmsNormalization(_:gamma:epsilon:)``
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    reported(rmsNormalization(x, gamma: weight.value, epsilon: epsilon))
+  }
+}
+
+/// Divides each element by what its neighbours in other channels have (A. Krizhevsky et al., 2012):
+/// y = x (k + alpha / size sum of x^2 over `size` channels around)^-beta.
+public final class LocalResponseNorm: Module {
+  /// Channels of a window.
+  public let size: Int
+  /// See the formula.
+  public let alpha: Double
+  /// See the formula.
+  public let beta: Double
+  /// See the formula.
+  public let k: Double
+
+  /// The layer; PyTorch's numbers.
+  public init(size: Int = 5, alpha: Double = 1e-4, beta: Double = 0.75, k: Double = 1) {
+    self.size = size
+    self.alpha = alpha
+    self.beta = beta
+    self.k = k
+  }
+
+  /// ``localResponseNormalization(_:size:alpha:beta:k:)``
+  public func callAsFunction(_ x: Tensor) -> Tensor {
+    reported(localResponseNormalization(x, size: size, alpha: alpha, beta: beta, k: k))
+  }
 }

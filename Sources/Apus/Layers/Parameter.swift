@@ -68,7 +68,7 @@ public final class Buffer {
   public init(_ value: Tensor) { self.value = value.detached() }
 }
 
-/// The gradients of a scalar by parameters; zeros where it does not depend on one. See ``gradients(of:by:keepsTape:)``.
+/// The gradients of a scalar by parameters; zeros where it does not depend on one. See ``gradients(of:by:keepsTape:)-(_,[Tensor],_)``.
 public func gradients(of y: Tensor, by parameters: [Parameter], keepsTape: Bool = false) -> [Tensor] {
   gradients(of: y, by: parameters.map(\.value), keepsTape: keepsTape)
 }

@@ -20,7 +20,7 @@ public struct RecurrentLayerState: Sendable {
 }
 
 /// What recurrent layers share: a stack of layers over sequences of steps x batch x inputs, or batch x steps x inputs.
-public class RecurrentLayer: Module {
+public class RecurrentLayer: Module, PartitionedState {
   /// The weights of all layers and directions, one after the other: input weights (gates hidden x inputs), recurrent ones
   /// (gates hidden x hidden), and with a bias one for each of the two, as PyTorch has them.
   public final let weight: Parameter
@@ -39,6 +39,30 @@ public class RecurrentLayer: Module {
       hidden: hiddenSize, layers: layers, hasBias: hasBias, isBatchMajor: isBatchFirst)
     let count = shape.plan(dtype, steps: 1, batch: 1, trains: false).parameterCount
     weight = Parameter(Initialization.standard.makeTensor([count], fanIn: hiddenSize, fanOut: hiddenSize, dtype: dtype))
+  }
+
+  /// PyTorch's names and shapes of the tensors in ``weight``.
+  final var partition: (name: String, parts: [StatePart]) {
+    let d = shape.descriptor(.float32, steps: 1, batch: 1)
+    var parts: [StatePart] = []
+    let kinds: [(String, ApusEngine.RecurrentParameter)] = [
+      ("weight_ih", .inputWeights), ("weight_hh", .recurrentWeights), ("bias_ih", .inputBias),
+      ("bias_hh", .recurrentBias),
+    ]
+    for layer in 0..<d.layers {
+      for direction in 0..<d.directions {
+        for (name, kind) in kinds {
+          guard let place = d.parameter(kind, layer: layer, direction: direction) else { continue }
+          let isMatrix = kind == .inputWeights || kind == .recurrentWeights
+          parts.append(
+            StatePart(
+              name: "\(name)_l\(layer)\(direction == 1 ? "_reverse" : "")",
+              range: place.offset..<place.offset + place.rows * place.columns,
+              shape: isMatrix ? [place.rows, place.columns] : [place.rows * place.columns]))
+        }
+      }
+    }
+    return ("weight", parts)
   }
 
   /// The outputs of all steps, from a state of zeros.

@@ -22,8 +22,17 @@ func binary(_ name: StaticString, _ function: BinaryFunction, _ a: Tensor, _ b: 
     "\(name): both tensors must have one type, but they are \(a.dtype) \(a.shape) and \(b.dtype) \(b.shape)")
   let shape = broadcastShape(name, a.shape, b.shape)
   if !a.dtype.isFloatingPoint { return integerBinary(name, function, a, b, shape) }
-  let y = Tensor(uninitialized: shape, a.dtype)
+  // The result lies as the source that has its shape.
+  let y =
+    a.shape == shape
+    ? a.uninitializedLike() : b.shape == shape ? b.uninitializedLike() : Tensor(uninitialized: shape, a.dtype)
   compute(name, a, b, y) { context throws(ApusEngine.ApusError) in
+    if a.strides == y.strides && b.strides == y.strides && y.isDense {
+      var flat = StridedTensor(y.dtype.engine)
+      try flat.append(size: y.count, stride: 1, name: "tensor")
+      return try ApusEngine.Arithmetic.binary(
+        function, context: context, flat, a.base, flat, b.base, flat, y.result)
+    }
     try ApusEngine.Arithmetic.binary(
       function, context: context, a.strided, a.base, b.strided, b.base, y.strided, y.result)
   }
@@ -165,8 +174,8 @@ extension Tensor {
       let summand = Tensor(repeating: offset, shape: [], dtype: factor.dtype)
       return converted(to: factor.dtype) * factor + summand
     }
-    let x = contiguous()
-    let y = Tensor(uninitialized: shape, dtype)
+    let x = dense()
+    let y = x.uninitializedLike()
     var plan = Elementwise(.affine, dataType: dtype.engine, count: x.count)
     plan.alpha = scale
     plan.beta = offset

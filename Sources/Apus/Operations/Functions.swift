@@ -11,8 +11,8 @@ extension Tensor {
     derivative: (@Sendable (Tensor) -> Tensor)? = nil
   ) -> Tensor {
     require(dtype.isFloatingPoint, "\(name) takes a floating-point tensor, but this one is \(dtype) \(shape)")
-    let x = detached().contiguous()
-    let y = Tensor(uninitialized: shape, dtype)
+    let x = dense()
+    let y = x.uninitializedLike()
     var plan = Elementwise(function, dataType: dtype.engine, count: x.count)
     if let alpha { plan.alpha = alpha }
     if let beta { plan.beta = beta }
@@ -23,8 +23,8 @@ extension Tensor {
     if source == nil { return y }
     let saved = plan.fromOutput ? y : x
     let kernel: @Sendable (Tensor) -> Tensor = { [plan] dy in
-      let gradient = dy.detached().contiguous()
-      let dx = Tensor(uninitialized: saved.shape, saved.dtype)
+      let gradient = dy.laidOut(as: saved)
+      let dx = saved.uninitializedLike()
       compute(name, saved, gradient, dx) { context throws(ApusEngine.ApusError) in
         try plan.backward(context: context, saved: saved.base, dy: gradient.base, dx: dx.result)
       }

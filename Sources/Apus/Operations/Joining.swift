@@ -13,7 +13,8 @@ public func concatenate(_ tensors: [Tensor], along axis: Int = 0) -> Tensor {
       "concatenate: \(first.dtype) \(first.shape) and \(x.dtype) \(x.shape) do not fit along axis \(axis)")
     shape[place] += x.shape[place]
   }
-  let y = Tensor(uninitialized: shape, first.dtype)
+  let keepsChannelsLast = !first.isContiguous && tensors.allSatisfy { $0.isChannelsLast }
+  let y = Tensor(uninitialized: shape, first.dtype, keepsChannelsLast ? .channelsLast : .channelsFirst)
   var ranges: [Range<Int>] = []
   for x in tensors {
     let start = ranges.last?.upperBound ?? 0

@@ -1,4 +1,5 @@
 internal import ApusEngine
+internal import ApusKernelInterface
 
 private let plans = PlanCache<GemmPlan>()
 
@@ -87,9 +88,9 @@ private func batched(_ a: Tensor, _ b: Tensor) -> Tensor {
   }
 }
 
-/// y = x weight^T + bias, a fully connected layer: x has any number of dimensions, of which the last is multiplied; weight
+/// y = activation(x weight^T + bias), a fully connected layer: x has any number of dimensions, of which the last is multiplied; weight
 /// is outputs x inputs, as PyTorch has it. A sample's bits do not depend on the batch around it.
-public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, activation: Activation = .none) -> Tensor {
   require(
     x.rank > 0 && weight.rank == 2 && x.shape[x.rank - 1] == weight.shape[1],
     "linear: x has the shape \(x.shape) and weight \(weight.shape): the last sizes must be the same")
@@ -100,16 +101,22 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
     x.dtype == weight.dtype && x.dtype.isFloatingPoint && bias?.dtype ?? x.dtype == x.dtype,
     "linear: x, weight and bias must have one floating-point type, but they are \(x.dtype) and \(weight.dtype)")
   if x.rank != 2 {
-    return linear(x.reshaped([-1, weight.shape[1]]), weight: weight, bias: bias)
+    return linear(x.reshaped([-1, weight.shape[1]]), weight: weight, bias: bias, activation: activation)
       .reshaped(x.shape.dropLast() + [weight.shape[0]])
   }
   let (m, n, k) = (x.shape[0], weight.shape[0], weight.shape[1])
   let (a, w, b) = (x.detached().contiguous(), weight.detached().contiguous(), bias?.detached().contiguous())
   let y = Tensor(uninitialized: [m, n], x.dtype)
-  let plan = plans.plan([m, n, k, bias == nil ? 0 : 1, x.dtype.size]) {
+  let (kind, slope) = activation.engine
+  let key = [
+    m, n, k, bias == nil ? 0 : 1, x.dtype.size, Int(kind.rawValue), Int(truncatingIfNeeded: slope.bitPattern), 1,
+  ]
+  let plan = plans.plan(key) {
     var problem = GemmDescriptor(dataType: x.dtype.engine, m: m, n: n, k: k, transposeA: false, transposeB: true)
     problem.bias = bias == nil ? .none : .byColumn
     problem.isRowInvariant = true
+    problem.activation = kind
+    problem.slope = slope
     return planned("linear") { context throws(ApusEngine.ApusError) in try GemmPlan(problem, context: context) }
   }
   var arguments = GemmArguments()
@@ -122,12 +129,15 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
   }
   let sources = [x, weight] + (bias.map { [$0] } ?? [])
   return y.recorded("linear", from: sources) { dy in
+    let gradient = kind == .identity ? dy : activationGradient("linear", kind, slope, dy.detached().contiguous(), y)
     let gradients: [Tensor?] = [
-      x.isTracked ? matmul(dy, weight) : nil,
-      weight.isTracked ? matmul(dy.transposed(), x) : nil,
-      bias?.isTracked ?? false ? dy.sum(along: [0]) : nil,
+      x.isTracked ? matmul(gradient, weight) : nil,
+      weight.isTracked ? matmul(gradient.transposed(), x) : nil,
+      bias?.isTracked ?? false ? gradient.sum(along: [0]) : nil,
     ]
-    return Array(gradients.prefix(sources.count))
+    let results = Array(gradients.prefix(sources.count))
+    // The activation's gradient is a kernel's, which has none itself.
+    return kind != .identity && Tape.isRecording ? undifferentiable("linear", results, [dy] + sources) : results
   }
 }
 

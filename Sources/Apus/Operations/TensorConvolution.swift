@@ -1,4 +1,6 @@
 internal import ApusEngine
+internal import ApusKernelInterface
+import Synchronization
 
 /// The geometry of a convolution or pooling along each spatial dimension.
 struct WindowOptions: Sendable {
@@ -39,10 +41,15 @@ private struct ConvolutionCall: Sendable {
   var descriptor: ConvolutionDescriptor
   var key: [Int]
 
-  func plan(_ direction: ApusEngine.ConvolutionDirection, hasBias: Bool) -> ConvolutionPlan {
-    plans.plan(key + [Int(direction.rawValue), hasBias ? 1 : 0]) {
+  func plan(_ direction: ApusEngine.ConvolutionDirection, hasBias: Bool, packs: Bool = false) -> ConvolutionPlan {
+    plans.plan(key + [Int(direction.rawValue), hasBias ? 1 : 0, packs ? 1 : 0]) {
       var own = descriptor
       own.hasBias = hasBias
+      own.packedWeights = packs
+      if direction != .forward {
+        own.activation = .identity
+        own.hasResidual = false
+      }
       return planned("convolution") { [own] context throws(ApusEngine.ApusError) in
         try ConvolutionPlan(own, direction: direction, context: context)
       }
@@ -50,7 +57,36 @@ private struct ConvolutionCall: Sendable {
   }
 }
 
-/// The convolution of x with weights, as deep learning has it (a cross-correlation), over 1, 2 or 3 spatial dimensions.
+/// Weights in the form of one plan, kept between the batches of an evaluation. Held while they are the newest; nothing is
+/// kept for training, whose weights change with each step.
+final class PackedWeightCache: Sendable {
+  private struct Entry: Sendable {
+    var plan: ConvolutionPlan
+    /// Held so that whoever writes to the weights has to copy them first: the same memory means the same numbers.
+    var weights: Tensor
+    var packed: Tensor
+  }
+  private let entry = Mutex<Entry?>(nil)
+
+  fileprivate func packed(_ weights: Tensor, for plan: ConvolutionPlan) -> Tensor {
+    if let entry = entry.withLock({ $0 }), entry.plan === plan, entry.weights.storage === weights.storage,
+      entry.weights.offset == weights.offset
+    {
+      return entry.packed
+    }
+    let packed = Tensor(uninitialized: [plan.packedWeightBytes], .uint8)
+    compute("convolution", weights) { context throws(ApusEngine.ApusError) in
+      try plan.packWeights(weights.base, into: packed.result, capacity: plan.packedWeightBytes, context: context)
+    }
+    entry.withLock { $0 = Entry(plan: plan, weights: weights, packed: packed) }
+    return packed
+  }
+
+  fileprivate func clear() { entry.withLock { $0 = nil } }
+}
+
+/// The convolution of x with weights, as deep learning has it (a cross-correlation), over 1, 2 or 3 spatial dimensions:
+/// y[k] = activation(sum over c and taps of w[k][c][tap] x[c][position stride - padding + tap dilation] + bias[k] + residual).
 ///
 /// - Parameters:
 ///   - x: N x C x spatial sizes.
@@ -62,18 +98,34 @@ private struct ConvolutionCall: Sendable {
 ///   - groups: Channels fall into so many groups, each convolved alone.
 ///   - isTransposed: The transpose of the convolution that maps y's shape to x's.
 ///   - outputPadding: Transposed only: rows added at the end of the output, less than the stride.
+///   - residual: Added before the activation, in y's shape; nil: none.
+///   - activation: Applied last, while the sums are still in registers. Its slope must be at least 0 where a gradient is
+///     asked for.
 /// - Returns: N x K x spatial sizes.
 public func convolution(
   _ x: Tensor, weight: Tensor, bias: Tensor? = nil, stride: [Int] = [1], padding: [Int] = [0], dilation: [Int] = [1],
-  groups: Int = 1, isTransposed: Bool = false, outputPadding: [Int] = [0]
+  groups: Int = 1, isTransposed: Bool = false, outputPadding: [Int] = [0], residual: Tensor? = nil,
+  activation: Activation = .none
+) -> Tensor {
+  convolution(
+    x, weight: weight, bias: bias, stride: stride, padding: padding, dilation: dilation, groups: groups,
+    isTransposed: isTransposed, outputPadding: outputPadding, residual: residual, activation: activation, cache: nil)
+}
+
+/// The same with a place for packed weights.
+func convolution(
+  _ x: Tensor, weight: Tensor, bias: Tensor?, stride: [Int], padding: [Int], dilation: [Int], groups: Int,
+  isTransposed: Bool, outputPadding: [Int], residual: Tensor?, activation: Activation, cache: PackedWeightCache?
 ) -> Tensor {
   let rank = x.rank - 2
   require(
     (1...3).contains(rank) && weight.rank == x.rank,
     "convolution: x has the shape \(x.shape) and weight \(weight.shape): both take 3 to 5 dimensions")
   require(
-    x.dtype == weight.dtype && x.dtype.isFloatingPoint && bias?.dtype ?? x.dtype == x.dtype,
-    "convolution: x, weight and bias must have one floating-point type, but they are \(x.dtype) and \(weight.dtype)")
+    x.dtype == weight.dtype && x.dtype.isFloatingPoint && bias?.dtype ?? x.dtype == x.dtype
+      && residual?.dtype ?? x.dtype == x.dtype,
+    "convolution: x, weight, bias and residual must have one floating-point type, but they are \(x.dtype) and \(weight.dtype)"
+  )
   require(
     groups > 0 && x.shape[1] == weight.shape[isTransposed ? 0 : 1] * (isTransposed ? 1 : groups),
     "convolution: x of shape \(x.shape) does not fit weight of shape \(weight.shape) in \(groups) groups")
@@ -90,67 +142,97 @@ public func convolution(
   let options = WindowOptions(
     stride: spread("stride", stride), padding: spread("padding", padding), dilation: spread("dilation", dilation))
   let extra = spread("outputPadding", outputPadding)
-  let (input, kernel) = (Array(x.shape[2...]), Array(weight.shape[2...]))
+  let (images, layout) = x.imagesLaidOut()
   var descriptor = ConvolutionDescriptor(
     dataType: x.dtype.engine, batch: x.shape[0], inputChannels: x.shape[1], outputChannels: channels,
-    window: options.window(input, kernel))
+    window: options.window(Array(x.shape[2...]), Array(weight.shape[2...])))
   descriptor.groups = groups
-  descriptor.xLayout = .channelsFirst
-  descriptor.yLayout = .channelsFirst
+  descriptor.xLayout = layout
+  // A chain keeps this order, with which the kernels are fastest.
+  descriptor.yLayout = .channelsLast
   descriptor.isTransposed = isTransposed
   descriptor.outputPadding = extents(extra, missing: 0)
-  let call = ConvolutionCall(
-    descriptor: descriptor,
-    key: x.shape + weight.shape + options.numbers + extra + [groups, isTransposed ? 1 : 0, x.dtype.size])
-  return run(call, x, weight, bias)
+  descriptor.hasResidual = residual != nil
+  (descriptor.activation, descriptor.slope) = activation.engine
+  var key = x.shape
+  key += weight.shape
+  key += options.numbers
+  key += extra
+  key += [
+    groups, isTransposed ? 1 : 0, x.dtype.size, Int(layout.rawValue), residual == nil ? 0 : 1,
+    Int(descriptor.activation.rawValue), Int(truncatingIfNeeded: descriptor.slope.bitPattern),
+  ]
+  return run(ConvolutionCall(descriptor: descriptor, key: key), x, images, weight, bias, residual, cache)
 }
 
-private func run(_ call: ConvolutionCall, _ x: Tensor, _ weight: Tensor, _ bias: Tensor?) -> Tensor {
-  let (source, w, b) = (x.detached().contiguous(), weight.detached().contiguous(), bias?.detached().contiguous())
-  let plan = call.plan(.forward, hasBias: bias != nil)
+/// `images` is x in the order of the call's descriptor.
+private func run(
+  _ call: ConvolutionCall, _ x: Tensor, _ images: Tensor, _ weight: Tensor, _ bias: Tensor?, _ residual: Tensor?,
+  _ cache: PackedWeightCache?
+) -> Tensor {
+  let (w, b) = (weight.detached().contiguous(), bias?.detached().contiguous())
+  let isConstant = !Tape.isRecording || !weight.isTracked
+  let plan = call.plan(.forward, hasBias: bias != nil, packs: cache != nil && isConstant)
+  var packed: Tensor?
+  if isConstant { packed = cache?.packed(w, for: plan) } else { cache?.clear() }
   let size = plan.outputSize
   let spatial = [size.depth, size.height, size.width].suffix(x.rank - 2)
-  let y = Tensor(uninitialized: [x.shape[0], call.descriptor.outputChannels] + spatial, x.dtype)
+  let y = Tensor(uninitialized: [x.shape[0], call.descriptor.outputChannels] + spatial, x.dtype, .channelsLast)
+  require(
+    residual.map { $0.shape == y.shape } ?? true,
+    "convolution: residual has the shape \(residual?.shape ?? []), but the result has \(y.shape)")
+  let sum = residual?.channelsLast()
   var arguments = ConvolutionArguments()
-  arguments.x = source.base
-  arguments.weights = w.base
+  arguments.x = images.base
+  arguments.weights = packed?.base ?? w.base
   arguments.bias = b?.base
+  arguments.residual = sum?.base
   arguments.y = y.result
-  compute("convolution", source, w, b, y) { [arguments] context throws(ApusEngine.ApusError) in
+  compute("convolution", images, w, b, sum, y) { [arguments] context throws(ApusEngine.ApusError) in
     try plan.run(context: context, arguments)
   }
-  let rule: @Sendable (Tensor) -> [Tensor?] = { dy in
-    let gradient = dy.detached().contiguous()
-    var dx: Tensor?
-    if x.isTracked {
-      let result = Tensor(uninitialized: source.shape, source.dtype)
-      var arguments = ConvolutionArguments()
-      arguments.dy = gradient.base
-      arguments.weights = w.base
-      arguments.dx = result.result
-      compute("convolution", gradient, w, result) { [arguments] context throws(ApusEngine.ApusError) in
-        try call.plan(.backwardData, hasBias: false).run(context: context, arguments)
-      }
-      dx = result
-    }
-    var dw: Tensor?
-    var db: Tensor?
-    let wantsBias = bias?.isTracked ?? false
-    if weight.isTracked || wantsBias {
-      let weights = Tensor(uninitialized: w.shape, w.dtype)
-      let biases = wantsBias ? Tensor(uninitialized: [call.descriptor.outputChannels], w.dtype) : nil
-      var arguments = ConvolutionArguments()
-      arguments.x = source.base
-      arguments.dy = gradient.base
-      arguments.dw = weights.result
-      arguments.db = biases?.result
-      compute("convolution", source, gradient, weights, biases) { [arguments] context throws(ApusEngine.ApusError) in
-        try call.plan(.backwardWeights, hasBias: wantsBias).run(context: context, arguments)
-      }
-      (dw, db) = (weight.isTracked ? weights : nil, biases)
-    }
-    return bias == nil ? [dx, dw] : [dx, dw, db]
+  withExtendedLifetime(packed) {}
+  let sources = [x, weight] + [bias, residual].compactMap { $0 }
+  return y.recorded("convolution", from: sources) { dy in
+    let gradient = activationGradient(
+      "convolution", call.descriptor.activation, call.descriptor.slope, dy.channelsLast(), y)
+    let dx = x.isTracked ? call.dataGradient(gradient, w, like: images) : nil
+    let (dw, db) = call.weightGradients(
+      images, gradient, weight.isTracked ? w : nil, (bias?.isTracked ?? false) ? b : nil, shape: w.shape)
+    let results = [dx, dw] + (bias == nil ? [] : [db]) + (residual == nil ? [] : [gradient])
+    return Tape.isRecording ? undifferentiable("convolution", results, [dy] + sources) : results
   }
-  guard let bias else { return y.recorded(kernel: "convolution", x, weight, rule: rule) }
-  return y.recorded(kernel: "convolution", x, weight, bias, rule: rule)
+}
+
+extension ConvolutionCall {
+  /// dx, which lies as x.
+  func dataGradient(_ gradient: Tensor, _ weights: Tensor, like x: Tensor) -> Tensor {
+    let dx = x.uninitializedLike()
+    var arguments = ConvolutionArguments()
+    arguments.dy = gradient.base
+    arguments.weights = weights.base
+    arguments.dx = dx.result
+    compute("convolution", gradient, weights, dx) { [arguments] context throws(ApusEngine.ApusError) in
+      try plan(.backwardData, hasBias: false).run(context: context, arguments)
+    }
+    return dx
+  }
+
+  /// dw and db, where the weights and the bias are given; dw has the shape.
+  func weightGradients(_ x: Tensor, _ gradient: Tensor, _ weights: Tensor?, _ bias: Tensor?, shape: [Int]) -> (
+    Tensor?, Tensor?
+  ) {
+    if weights == nil && bias == nil { return (nil, nil) }
+    let dw = Tensor(uninitialized: shape, x.dtype)
+    let db = bias.map { Tensor(uninitialized: $0.shape, x.dtype) }
+    var arguments = ConvolutionArguments()
+    arguments.x = x.base
+    arguments.dy = gradient.base
+    arguments.dw = dw.result
+    arguments.db = db?.result
+    compute("convolution", x, gradient, dw, db) { [arguments] context throws(ApusEngine.ApusError) in
+      try plan(.backwardWeights, hasBias: bias != nil).run(context: context, arguments)
+    }
+    return (weights == nil ? nil : dw, db)
+  }
 }

@@ -82,8 +82,10 @@ private func normalization(
   }
   var plan = plan
   plan.epsilon = epsilon
-  let (source, g, b) = (x.detached().contiguous(), gamma?.detached().contiguous(), beta?.detached().contiguous())
-  let y = Tensor(uninitialized: x.shape, x.dtype)
+  let (source, layout) = plan.positions > 1 ? x.imagesLaidOut() : (x.detached().contiguous(), .channelsFirst)
+  plan.layout = layout
+  let (g, b) = (gamma?.detached().contiguous(), beta?.detached().contiguous())
+  let y = source.uninitializedLike()
   let mean = Tensor(uninitialized: [plan.statisticsCount], x.dtype)
   let scale = Tensor(uninitialized: [plan.statisticsCount], x.dtype)
   var a = NormalizationArguments()
@@ -106,8 +108,8 @@ private func normalization(
   withExtendedLifetime((runningMean, runningVariance, scale)) {}
   let sources = [x] + [gamma, beta].compactMap { $0 }
   return y.recorded(name, from: sources) { [plan] dy in
-    let gradient = dy.detached().contiguous()
-    let dx = x.isTracked ? Tensor(uninitialized: x.shape, x.dtype) : nil
+    let gradient = dy.laidOut(as: source)
+    let dx = x.isTracked ? source.uninitializedLike() : nil
     let dgamma = gamma.map { Tensor(uninitialized: $0.shape, x.dtype) }
     let dbeta = beta.map { Tensor(uninitialized: $0.shape, x.dtype) }
     var a = NormalizationArguments()
@@ -125,5 +127,35 @@ private func normalization(
     withExtendedLifetime((dx, dgamma, dbeta)) {}
     let results = [dx] + (gamma == nil ? [] : [dgamma]) + (beta == nil ? [] : [dbeta])
     return Tape.isRecording ? undifferentiable(name, results, [dy] + sources) : results
+  }
+}
+
+/// Local response normalisation across channels (A. Krizhevsky et al., 2012):
+/// y = x (k + alpha / size sum of x^2 over `size` channels around)^-beta. x is N x C, or N x C x spatial sizes.
+public func localResponseNormalization(
+  _ x: Tensor, size: Int = 5, alpha: Double = 1e-4, beta: Double = 0.75, k: Double = 1
+) -> Tensor {
+  require(
+    x.rank >= 2 && x.dtype.isFloatingPoint,
+    "localResponseNormalization: x is \(x.dtype) \(x.shape), but it takes floating-point N x C and more")
+  let (source, layout) = x.rank > 2 ? x.imagesLaidOut() : (x.detached().contiguous(), .channelsFirst)
+  var plan = ResponseNormalization(
+    dataType: x.dtype.engine, batch: x.shape[0], channels: x.shape[1], positions: x.shape[2...].reduce(1, *))
+  plan.layout = layout
+  plan.size = size
+  plan.alpha = alpha
+  plan.beta = beta
+  plan.k = k
+  let y = source.uninitializedLike()
+  compute("localResponseNormalization", source, y) { [plan] context throws(ApusEngine.ApusError) in
+    try plan.forward(context: context, x: source.base, y: y.result)
+  }
+  return y.recorded(kernel: "localResponseNormalization", x) { [plan] dy in
+    let gradient = dy.laidOut(as: source)
+    let dx = source.uninitializedLike()
+    compute("localResponseNormalization", source, gradient, dx) { context throws(ApusEngine.ApusError) in
+      try plan.backward(context: context, x: source.base, dy: gradient.base, dx: dx.result)
+    }
+    return [dx]
   }
 }

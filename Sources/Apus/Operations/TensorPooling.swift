@@ -67,7 +67,14 @@ extension Tensor {
     return pooled(name, descriptor, shape + output + [Int(kind.rawValue), dtype.size, 1])
   }
 
-  private func pooled(_ name: StaticString, _ descriptor: PoolingDescriptor, _ key: [Int]) -> Tensor {
+  private func pooled(_ name: StaticString, _ geometry: PoolingDescriptor, _ numbers: [Int]) -> Tensor {
+    let (x, layout) = imagesLaidOut()
+    let descriptor = {
+      var own = geometry
+      own.layout = layout
+      return own
+    }()
+    let key = numbers + [Int(layout.rawValue)]
     require(dtype.isFloatingPoint, "\(name) takes a floating-point tensor, but this one is \(dtype) \(shape)")
     @Sendable func plan(_ direction: ApusEngine.PoolingDirection) -> PoolingPlan {
       plans.plan(key + [Int(direction.rawValue)]) {
@@ -76,13 +83,12 @@ extension Tensor {
         }
       }
     }
-    let x = detached().contiguous()
     let forward = plan(.forward)
     let spatial = [forward.output.depth, forward.output.height, forward.output.width].suffix(rank - 2)
-    let y = Tensor(uninitialized: Array(shape[..<2]) + spatial, dtype)
+    let y = Tensor(uninitialized: Array(shape[..<2]) + spatial, dtype, layout)
     // The places of maxima are kept for the gradient alone.
     let wantsPlaces = descriptor.kind == .maximum && isTracked && Tape.isRecording
-    let places = wantsPlaces ? Tensor(uninitialized: y.shape, .int32) : nil
+    let places = wantsPlaces ? y.uninitializedLike(.int32) : nil
     var arguments = PoolingArguments()
     arguments.x = x.result
     arguments.y = y.result
@@ -90,10 +96,9 @@ extension Tensor {
     compute(name, x, y, places) { [arguments] context throws(ApusEngine.ApusError) in
       try forward.run(context: context, arguments)
     }
-    let own = shape
     return y.recorded(kernel: name, self) { dy in
-      let gradient = dy.detached().contiguous()
-      let dx = Tensor(uninitialized: own, gradient.dtype)
+      let gradient = dy.images(in: layout)
+      let dx = x.uninitializedLike()
       var arguments = PoolingArguments()
       arguments.dy = gradient.result
       arguments.dx = dx.result

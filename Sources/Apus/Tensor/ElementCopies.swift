@@ -3,7 +3,7 @@ internal import ApusEngine
 /// y = x with any strides, converted to y's type; shapes are the same.
 func copyElements(of x: Tensor, to y: Tensor) {
   if y.count == 0 { return }
-  if x.dtype == y.dtype && x.isContiguous && y.isContiguous {
+  if x.dtype == y.dtype && (x.isContiguous && y.isContiguous || x.strides == y.strides && x.isDense) {
     y.result.copyMemory(from: x.base, byteCount: x.count * x.dtype.size)
     withExtendedLifetime((x, y)) {}
     return

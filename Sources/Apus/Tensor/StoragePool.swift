@@ -1,6 +1,14 @@
 internal import ApusEngine
 import Synchronization
 
+/// Memory of tensors in this process, in numbers. May be read from any thread.
+public enum TensorMemory {
+  /// Bytes that were let go and wait for the next tensors; ``trimMemory()`` returns them to the system.
+  public static var idleBytes: Int { StoragePool.idleBytes }
+  /// How often the system was asked for memory; in training it stays as it is after the first steps.
+  public static var blocksFromSystem: Int { StoragePool.blocksFromSystem }
+}
+
 /// Memory of tensors that were let go, kept for the next ones of about the same size. Bounded: beyond the bound memory
 /// goes back to the system at once, and ``trimMemory()`` returns all of it.
 enum StoragePool {
@@ -14,6 +22,9 @@ enum StoragePool {
   }
 
   private static let state = Mutex(State())
+
+  private static let taken = Atomic<Int>(0)
+  static var blocksFromSystem: Int { taken.load(ordering: .relaxed) }
 
   /// Bytes that idle blocks hold now.
   static var idleBytes: Int { state.withLock { $0.idleBytes } }
@@ -39,6 +50,7 @@ enum StoragePool {
       return Block(memory: head)
     }
     if let idle { return idle.memory }
+    taken.wrappingAdd(1, ordering: .relaxed)
     do throws(ApusEngine.ApusError) {
       return try Memory.allocate(bytes: size)
     } catch {

@@ -9,7 +9,7 @@ internal import ApusEngine
 /// ``dtype``, its sizes ``shape``; ``reshaped(_:)``, ``transposed()`` and subscripts with ranges are views of the same
 /// memory where that is possible. A tensor may be read from many threads at once.
 ///
-/// Floating-point tensors remember how they were computed where a gradient may be asked for: see ``gradients(of:by:keepsTape:)``.
+/// Floating-point tensors remember how they were computed where a gradient may be asked for: see ``gradients(of:by:keepsTape:)-(_,[Tensor],_)``.
 ///
 /// What breaks a rule of shapes or types stops the program with a message that names the operation and the shapes.
 public struct Tensor: Sendable {
