@@ -57,6 +57,8 @@ let package = Package(
   ],
   targets: [
     .systemLibrary(name: "CApus", path: "include"),
+    // Among what Swift itself needs on Linux.
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
     // Hidden, or the version script's apus_* would export them from the shipped library.
     .target(name: "ApusShims", cSettings: portableC + [.unsafeFlags(["-fvisibility=hidden"])]),
     .target(name: "ApusKernelInterface", swiftSettings: warningsAreErrors),
@@ -81,7 +83,8 @@ let package = Package(
           "-Xlinker", "-soname=libapus.so", "-Xlinker", "-z", "-Xlinker", "nodelete",
         ])
       ]),
-    .target(name: "Apus", dependencies: ["ApusEngine", "ApusKernelInterface"], swiftSettings: warningsAreErrors),
+    .target(
+      name: "Apus", dependencies: ["ApusEngine", "ApusKernelInterface", "CZlib"], swiftSettings: warningsAreErrors),
     .executableTarget(
       name: "gemm-c", dependencies: ["ApusABI"], path: "Sources/Examples/gemm-c",
       cSettings: [.headerSearchPath("../../../include")]),
@@ -103,6 +106,12 @@ let package = Package(
     .executableTarget(
       name: "train-swift", dependencies: ["Apus"], path: "Sources/Examples/train-swift",
       swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "lenet", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Examples/lenet", swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "charlm", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Examples/charlm", swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
       name: "KbenchKit", dependencies: ["Apus", "ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
@@ -136,6 +145,8 @@ let package = Package(
       swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusTests", dependencies: ["Apus"], exclude: ["Fixtures"], swiftSettings: warningsAreErrors),
+    // Runs the two training examples in their small modes.
+    .testTarget(name: "ExampleTests", dependencies: ["lenet", "charlm"], swiftSettings: warningsAreErrors),
     // Compiles and runs what README.md shows.
     .testTarget(name: "ReadmeTests", swiftSettings: warningsAreErrors),
     .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),

@@ -40,11 +40,23 @@ final class FileBytes {
   }
 
   /// A copy of an array's bytes.
-  init(_ array: [UInt8]) {
-    path = "bytes"
+  convenience init(_ array: [UInt8]) {
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: array.count, alignment: 8)
     copy.copyBytes(from: array)
-    bytes = UnsafeRawBufferPointer(copy)
+    self.init(owning: UnsafeRawBufferPointer(copy), path: "bytes")
+  }
+
+  /// A copy of bytes, under a name.
+  convenience init(_ bytes: UnsafeRawBufferPointer, path: String) {
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 8)
+    copy.copyMemory(from: bytes)
+    self.init(owning: UnsafeRawBufferPointer(copy), path: path)
+  }
+
+  /// Memory that this owns from now on, under a name.
+  init(owning bytes: UnsafeRawBufferPointer, path: String) {
+    self.path = path
+    self.bytes = bytes
     isMapped = false
   }
 
@@ -55,6 +67,9 @@ final class FileBytes {
       bytes.deallocate()
     }
   }
+
+  /// Whether there is something of this name.
+  static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
   func error(_ code: FileError.Code, at offset: Int?, _ message: String) -> FileError {
     FileError(code: code, path: path, offset: offset, message: message)
@@ -117,7 +132,7 @@ final class FileBytes {
   }
 
   /// Writes a file as a whole or not at all: into a neighbour that then takes its name.
-  static func write(_ parts: [UnsafeRawBufferPointer], to path: String) throws(FileError) {
+  static func write(_ parts: [FilePart], to path: String) throws(FileError) {
     let temporary = "\(path).\(getpid()).part"
     let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     if file < 0 { throw systemError(path, "it cannot be written") }
@@ -128,14 +143,7 @@ final class FileBytes {
       return error
     }
     for part in parts {
-      guard let start = part.baseAddress else { continue }
-      var done = 0
-      while done < part.count {
-        let written = systemWrite(file, start + done, part.count - done)
-        if written < 0 && errno == EINTR { continue }
-        if written <= 0 { throw fail("it cannot be written") }
-        done += written
-      }
+      if !part.withBytes({ writeAll($0, to: file) }) { throw fail("it cannot be written") }
     }
     if fsync(file) != 0 { throw fail("it cannot be written") }
     close(file)
@@ -143,6 +151,42 @@ final class FileBytes {
       let error = systemError(path, "it cannot be renamed to")
       unlink(temporary)
       throw error
+    }
+  }
+}
+
+/// Writes all of the bytes; false, with `errno`, where the system refuses.
+func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32) -> Bool {
+  guard let start = bytes.baseAddress else { return true }
+  var done = 0
+  while done < bytes.count {
+    let written = systemWrite(file, start + done, bytes.count - done)
+    if written < 0 && errno == EINTR { continue }
+    if written <= 0 { return false }
+    done += written
+  }
+  return true
+}
+
+/// What files are written from.
+enum FilePart {
+  case bytes([UInt8])
+  /// The elements of a dense tensor.
+  case tensor(Tensor)
+
+  var count: Int {
+    switch self {
+    case .bytes(let bytes): bytes.count
+    case .tensor(let tensor): tensor.count * tensor.dtype.size
+    }
+  }
+
+  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    switch self {
+    case .bytes(let bytes): return bytes.withUnsafeBytes(body)
+    case .tensor(let tensor):
+      defer { withExtendedLifetime(tensor) {} }
+      return body(UnsafeRawBufferPointer(start: tensor.base, count: count))
     }
   }
 }

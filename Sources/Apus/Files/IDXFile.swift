@@ -1,10 +1,20 @@
 /// The format of MNIST and its relatives: a type, the sizes, the data, all big-endian.
 public enum IDXFile {
-  /// The tensor of a file that is not compressed: uint8 as it is, int32, float32 and float64; int16 becomes int32, int8 too.
-  public static func read(path: String) throws(FileError) -> Tensor { try read(FileBytes(path: path)) }
+  /// The tensor of a file, compressed with gzip or not: uint8 as it is, int32, float32 and float64; int16 becomes int32,
+  /// int8 too.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - limit: Bytes that it may have decompressed; more throw `unsupported`.
+  /// - Throws: What is wrong with the file; offsets are those of the decompressed bytes where it decompresses.
+  public static func read(path: String, limit: Int = 4 << 30) throws(FileError) -> Tensor {
+    try read(Inflation.decompressed(FileBytes(path: path), limit: limit))
+  }
 
-  /// The tensor of a file's bytes.
-  public static func read(bytes: [UInt8]) throws(FileError) -> Tensor { try read(FileBytes(bytes)) }
+  /// The tensor of a file's bytes, likewise.
+  public static func read(bytes: [UInt8], limit: Int = 4 << 30) throws(FileError) -> Tensor {
+    try read(Inflation.decompressed(FileBytes(bytes), limit: limit))
+  }
 
   private static func read(_ file: FileBytes) throws(FileError) -> Tensor {
     let magic = try file.integer(UInt32.self, at: 0, "the type").byteSwapped

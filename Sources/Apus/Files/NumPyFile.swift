@@ -11,7 +11,7 @@ public enum NumPyFile {
     ("<f4", .float32), ("<f8", .float64), ("<i4", .int32), ("<i8", .int64), ("|u1", .uint8), ("|b1", .bool),
   ]
 
-  private static func read(_ file: FileBytes) throws(FileError) -> Tensor {
+  static func read(_ file: FileBytes) throws(FileError) -> Tensor {
     try file.require(0, 8, "the beginning")
     if !file.bytes.prefix(6).elementsEqual(magic) {
       throw file.error(.malformed, at: 0, "a .npy file begins with \\x93NUMPY")
@@ -65,19 +65,17 @@ public enum NumPyFile {
   /// Writes a file as a whole or not at all.
   public static func write(_ tensor: Tensor, to path: String) throws(FileError) {
     let dense = tensor.detached().contiguous()
+    try FileBytes.write([.bytes(header(of: dense)), .tensor(dense)], to: path)
+  }
+
+  /// What stands before the elements of a dense tensor.
+  static func header(of dense: Tensor) -> [UInt8] {
     let type = types.first { $0.type == dense.dtype }?.name ?? ""
     let sizes = dense.shape.map { "\($0)" }.joined(separator: ", ") + (dense.rank == 1 ? "," : "")
     var header = Array("{'descr': '\(type)', 'fortran_order': False, 'shape': (\(sizes)), }".utf8)
     while (header.count + 11) % 64 != 0 { header.append(32) }
     header.append(10)
     let length = withUnsafeBytes(of: UInt16(header.count).littleEndian) { Array($0) }
-    let start = magic + [1, 0] + length + header
-    var failure: FileError?
-    start.withUnsafeBytes { start in
-      let data = UnsafeRawBufferPointer(start: dense.base, count: dense.count * dense.dtype.size)
-      do throws(FileError) { try FileBytes.write([start, data], to: path) } catch { failure = error }
-    }
-    withExtendedLifetime(dense) {}
-    if let failure { throw failure }
+    return magic + [1, 0] + length + header
   }
 }

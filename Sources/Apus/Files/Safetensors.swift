@@ -115,13 +115,6 @@ public struct Safetensors: Sendable {
     var header = Array("{\(entries.joined(separator: ","))}".utf8)
     while header.count % 8 != 0 { header.append(32) }
     let length = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) }
-    let start = length + header
-    var failure: FileError?
-    start.withUnsafeBytes { start in
-      let parts = ordered.map { UnsafeRawBufferPointer(start: $1.base, count: $1.count * $1.dtype.size) }
-      do throws(FileError) { try FileBytes.write([start] + parts, to: path) } catch { failure = error }
-    }
-    withExtendedLifetime(ordered) {}
-    if let failure { throw failure }
+    try FileBytes.write([.bytes(length + header)] + ordered.map { .tensor($1) }, to: path)
   }
 }

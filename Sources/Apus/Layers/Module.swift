@@ -92,6 +92,18 @@ extension Module {
   /// Puts this module and all in it into evaluation: no dropout, running statistics.
   @discardableResult public func evaluate() -> Self { train(false) }
 
+  /// Runs `body` with this module in evaluation; after it every layer has the mode that it had.
+  public func evaluating<Result>(_ body: () throws -> Result) rethrows -> Result {
+    var modes: [(layer: any ModeDependent, isTraining: Bool)] = []
+    if let own = self as? any ModeDependent { modes.append((own, own.isTraining)) }
+    forEachMember { _, value in
+      if let layer = value as? any ModeDependent { modes.append((layer, layer.isTraining)) }
+    }
+    evaluate()
+    defer { for (layer, isTraining) in modes { layer.isTraining = isTraining } }
+    return try body()
+  }
+
   /// Makes all parameters constants, or with `false` trainable again.
   @discardableResult public func freeze(_ isFrozen: Bool = true) -> Self {
     for parameter in parameters { parameter.isTrainable = !isFrozen }

@@ -37,6 +37,19 @@ extension Module {
         throw ApusError(.mismatch, "\(own) has two tensors in the state, of which \(name) is one")
       }
     }
+    try check(given)
+    forEachPlace { name, whole, part in
+      guard let value = given[name] else { return }
+      if let part {
+        whole.write { $0[part.range] = value.detached().reshaped([-1]) }
+      } else {
+        whole.write { $0 = value }
+      }
+    }
+  }
+
+  /// Throws what `load` throws, and loads nothing.
+  func check(_ given: [String: Tensor]) throws(ApusError) {
     let expected = self.state
     for (name, own) in expected {
       guard let value = given[name] else { throw ApusError(.mismatch, "\(name) is missing in the state") }
@@ -47,14 +60,6 @@ extension Module {
     }
     for name in given.keys where expected[name] == nil {
       throw ApusError(.mismatch, "\(name) is in the state, but not in the model")
-    }
-    forEachPlace { name, whole, part in
-      guard let value = given[name] else { return }
-      if let part {
-        whole.write { $0[part.range] = value.detached().reshaped([-1]) }
-      } else {
-        whole.write { $0 = value }
-      }
     }
   }
 

@@ -21,13 +21,9 @@ extension Module {
   ///   - dtype: Its type.
   public func summary(inputShape: [Int], dtype: DataType = .float32) -> String {
     let trace = LayerTrace()
-    var wasTraining: [(any ModeDependent, Bool)] = []
-    forEachMember { _, value in
-      if let layer = value as? any ModeDependent { wasTraining.append((layer, layer.isTraining)) }
+    evaluating {
+      LayerTrace.$current.withValue(trace) { _ = withoutGradients { self(Tensor.zeros(inputShape, dtype: dtype)) } }
     }
-    evaluate()
-    LayerTrace.$current.withValue(trace) { _ = withoutGradients { self(Tensor.zeros(inputShape, dtype: dtype)) } }
-    for (layer, isTraining) in wasTraining { layer.isTraining = isTraining }
     var names: [ObjectIdentifier: String] = [:]
     forEachMember { name, value in
       if let module = value as? any Module { names[ObjectIdentifier(module)] = name }

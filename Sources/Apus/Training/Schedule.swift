@@ -49,15 +49,16 @@ public struct Schedule: Sendable {
 /// Lowers a learning rate where a loss no longer falls.
 public struct PlateauSchedule: Sendable {
   /// The rate now.
-  public private(set) var rate: Double
+  public internal(set) var rate: Double
   /// What the rate is multiplied by.
   public let factor: Double
   /// So many losses in a row may fail to be the lowest.
   public let patience: Int
   /// The rate stays above.
   public let lowest: Double
-  private var best = Double.infinity
-  private var waited = 0
+  /// The lowest loss, and losses since; a checkpoint has them.
+  var best = Double.infinity
+  var waited = 0
 
   /// A schedule that begins with a rate.
   public init(from rate: Double, factor: Double = 0.1, patience: Int = 10, lowest: Double = 0) {

@@ -1,0 +1,68 @@
+import Dispatch
+import Synchronization
+
+/// The batches of an epoch in their order; see ``DataLoader/batches(epoch:from:)``.
+///
+/// One batch after the other is prepared by a queue of its own; taking one starts the preparation of a further one, so that
+/// no thread ever waits for room.
+public final class BatchIterator {
+  private let loader: DataLoader
+  private let epoch: Int
+  private let order: [Int]
+  /// The batch that is prepared next.
+  private var following: Int
+  private var pending: [PendingBatch] = []
+  private let queue: DispatchQueue?
+
+  init(_ loader: DataLoader, epoch: Int, first: Int) {
+    self.loader = loader
+    self.epoch = epoch
+    order = loader.order(epoch: epoch)
+    following = first
+    queue = loader.prefetchedBatches > 0 ? DispatchQueue(label: "apus.loader") : nil
+    prepare()
+  }
+
+  /// The next batch; nil at the end of the epoch. Throws what the data set throws.
+  public func next() throws -> Batch? {
+    guard queue != nil else {
+      if following >= loader.batchCount { return nil }
+      defer { following += 1 }
+      return try loader.batch(following, epoch: epoch, order: order)
+    }
+    if pending.isEmpty { return nil }
+    let batch = pending.removeFirst()
+    prepare()
+    return try batch.wait()
+  }
+
+  private func prepare() {
+    guard let queue else { return }
+    while pending.count < loader.prefetchedBatches && following < loader.batchCount {
+      let batch = PendingBatch()
+      pending.append(batch)
+      queue.async { [loader, epoch, order, following] in
+        batch.fulfil(Result { try loader.batch(following, epoch: epoch, order: order) })
+      }
+      following += 1
+    }
+  }
+}
+
+/// A batch that another thread prepares.
+private final class PendingBatch: Sendable {
+  private let result = Mutex<Result<Batch, any Error>?>(nil)
+  private let isReady = DispatchSemaphore(value: 0)
+
+  func fulfil(_ value: Result<Batch, any Error>) {
+    result.withLock { $0 = value }
+    isReady.signal()
+  }
+
+  /// May be called once.
+  func wait() throws -> Batch {
+    isReady.wait()
+    guard let value = result.withLock({ $0.take() }) else { fatalError("a batch was taken twice") }
+    return try value.get()
+  }
+}

@@ -1,0 +1,92 @@
+import Apus
+import ArgumentParser
+
+/// LeNet-5 (Y. LeCun et al., 1998) with today's activations and pooling.
+func makeLeNet() -> Sequential {
+  Sequential {
+    Conv2D(inputChannels: 1, outputChannels: 6, kernelSize: 5, padding: [2])
+    ReLU()
+    MaxPool2D(2)
+    Conv2D(inputChannels: 6, outputChannels: 16, kernelSize: 5)
+    ReLU()
+    MaxPool2D(2)
+    Flatten()
+    Linear(400, 120)
+    ReLU()
+    Linear(120, 84)
+    ReLU()
+    Linear(84, 10)
+  }
+}
+
+@main struct LeNet: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lenet", abstract: "Trains LeNet-5 to tell the clothes of Fashion-MNIST.",
+    discussion: "The data are Debian's: apt-get install dataset-fashion-mnist.")
+
+  @Option(help: "The folder of the four files.")
+  var data = FashionMNIST.debianFolder
+  @Option(help: "Epochs of the whole training.")
+  var epochs = 3
+  @Option(help: "Pictures of a step.")
+  var batchSize = 32
+  @Option(help: "Adam's learning rate at the beginning; it falls to 0 along a cosine.")
+  var learningRate = 0.002
+  @Option(help: "What weights and orders depend on.")
+  var seed: UInt64 = 1
+  @Option(help: "A file that is written after each epoch, from which --resume goes on.")
+  var checkpoint: String?
+  @Flag(help: "Goes on from the checkpoint, if there is one.")
+  var resume = false
+  @Option(help: "Ends after so many epochs all the same; --resume goes on.")
+  var stopAfter: Int?
+  @Option(help: "A folder for TensorBoard.")
+  var events: String?
+  @Option(help: "A table of the epochs.")
+  var csv: String?
+  @Flag(help: "A few made-up pictures in the place of the data set; seconds.")
+  var small = false
+
+  func validate() throws {
+    if epochs < 1 { throw ValidationError("--epochs \(epochs): it must be 1 or more") }
+    if batchSize < 1 { throw ValidationError("--batch-size \(batchSize): it must be 1 or more") }
+    if !(learningRate > 0 && learningRate < 10) {
+      throw ValidationError("--learning-rate \(learningRate): it must be above 0 and below 10")
+    }
+    if let stopAfter, stopAfter < 1 { throw ValidationError("--stop-after \(stopAfter): it must be 1 or more") }
+    if resume && checkpoint == nil { throw ValidationError("--resume: it takes --checkpoint") }
+  }
+
+  func run() throws {
+    let generator = RandomGenerator(seed: seed)
+    let model = generator.use(makeLeNet)
+    print(model.summary(inputShape: [batchSize, 1, 28, 28]))
+    let data = try small ? FashionMNIST(imitating: 640, seed: seed) : FashionMNIST(folder: data)
+    let training = DataLoader(data.training, batchSize: batchSize, shuffles: true, seed: seed)
+    let test = DataLoader(data.test, batchSize: 250)
+
+    let optimizer = Adam(model.parameters, learningRate: learningRate)
+    let trainer = Trainer(model, optimizer: optimizer, metrics: [.accuracy], generator: generator) { output, labels in
+      softmaxCrossEntropy(output, labels)
+    }
+    trainer.options.epochs = epochs
+    trainer.options.schedule = .cosine(from: learningRate, over: epochs * training.batchCount)
+    trainer.options.scheduleUnit = .step
+    trainer.options.checkpoint = checkpoint
+    trainer.options.events = events
+    trainer.options.csv = csv
+    trainer.options.sampleName = "images"
+    if let stopAfter {
+      trainer.onEpoch = { [unowned trainer] in if $0.epoch >= stopAfter { trainer.stop() } }
+    }
+    if resume, let checkpoint { try trainer.resumeIfPresent(from: checkpoint) }
+
+    let history = try trainer.fit(training, validation: test)
+    guard let last = history.last, let accuracy = last.validationMetrics.first else { return }
+    let seconds = history.reduce(0) { $0 + $1.seconds }
+    let images = history.reduce(0) { $0 + $1.samples }
+    print(
+      "test accuracy \(accuracy) after \(last.epoch) \(last.epoch == 1 ? "epoch" : "epochs"), "
+        + "\(Int(Double(images) / max(seconds, 1e-9))) images/s")
+  }
+}
