@@ -69,7 +69,7 @@ public enum Movement {
   }
 
   @inline(__always)
-  private static func move<T>(
+  static func move<T>(
     _ x: UnsafeRawPointer, _ xs: Int, _ y: UnsafeMutableRawPointer, _ ys: Int, _ count: Int, _: T.Type
   ) {
     let x = x.assumingMemoryBound(to: T.self)
