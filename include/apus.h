@@ -208,19 +208,20 @@ apus_status apus_self_test(void);
 
 /* ---------------------------------------------------------------------------------------------- verbosity */
 
-/* One record of a plan that was made or run. The strings live as long as the callback. */
+/* One record of a plan that was made or run, or of a call that has no plan. The strings live as long as the callback. */
 typedef struct apus_verbose_record {
   size_t struct_size;
   const char *event;       /* "plan" or "run" */
-  const char *operation;   /* "gemm", "conv" */
-  const char *problem;     /* shape, as kbench takes it: "1024x1024x1024:TN", "n1c64h56w56k64f3p1" */
+  const char *operation;   /* "gemm", "conv", "pool", "rnn"; "elementwise", "reduction", "movement", "softmax", "norm", "loss",
+                              "optimizer", "random", "embedding" */
+  const char *problem;     /* shape, as kbench takes it: "1024x1024x1024:TN", "n1c64h56w56k64f3p1", "gelu:n16384:backward" */
   const char *description; /* algorithm, blocking, type */
   int32_t isa, backend, threads;
   double microseconds;
 } apus_verbose_record;
 typedef void (*apus_verbose_fn)(void *user, const apus_verbose_record *record) APUS_SENDABLE;
 
-/* Installs a callback for every plan and every run of the process, in place of the lines on stderr that
+/* Installs a callback for every plan, every run and every call without a plan of the process, in place of the lines on stderr that
  * APUS_VERBOSE=1 asks for; NULL turns both off. It may be called from many threads at once and must not call Apus.
  * A run costs nothing more while nobody listens. */
 apus_status apus_set_verbose_callback(apus_verbose_fn callback, void *user);

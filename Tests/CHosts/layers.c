@@ -287,7 +287,47 @@ static void updates(const apus_context *context, int32_t dtype) {
   for (int i = 0; i < 2; i++) free(p[i]), free(s[i]), free(q[i]), free((void *)g[i]);
 }
 
+/* A line for each call, with the problem as kbench takes it. */
+typedef struct heard {
+  int calls;
+  char operation[32], problem[64];
+} heard;
+
+static void listen(void *user, const apus_verbose_record *record) {
+  heard *h = (heard *)user;
+  h->calls++;
+  CHECK(record->struct_size == sizeof *record && strcmp(record->event, "run") == 0 && record->microseconds >= 0);
+  snprintf(h->operation, sizeof h->operation, "%s", record->operation);
+  snprintf(h->problem, sizeof h->problem, "%s", record->problem);
+}
+
+static void verbose(void) {
+  heard h = {0, "", ""};
+  int64_t shape[2] = {2, 3}, wide_shape[2] = {4, 4}, before[2] = {1, 0};
+  apus_tensor m, wide;
+  CHECK_OK(apus_tensor_init(&m, APUS_FLOAT32, 2, shape));
+  CHECK_OK(apus_tensor_init(&wide, APUS_FLOAT32, 2, wide_shape));
+  float x[6] = {1, 2, 3, 4, 5, 6}, y[16];
+  apus_elementwise_desc e;
+  apus_softmax_desc s;
+  CHECK_OK(apus_elementwise_desc_init(&e, APUS_FLOAT32, APUS_ACTIVATION_GELU, 6));
+  CHECK_OK(apus_softmax_desc_init(&s, APUS_FLOAT32, 2, shape, 0));
+  CHECK_OK(apus_set_verbose_callback(listen, &h));
+  CHECK_OK(apus_elementwise_backward(NULL, &e, x, x, y));
+  CHECK(h.calls == 1 && !strcmp(h.operation, "elementwise") && !strcmp(h.problem, "gelu:n6:backward"));
+  CHECK_OK(apus_softmax_forward(NULL, &s, x, y));
+  CHECK(h.calls == 2 && !strcmp(h.operation, "softmax") && !strcmp(h.problem, "softmax:n1c2p3"));
+  CHECK_OK(apus_pad(NULL, APUS_PAD_CONSTANT, 0, before, &m, x, &wide, y));
+  CHECK(h.calls == 3 && !strcmp(h.operation, "movement") && !strcmp(h.problem, "constant:[4, 4]"));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_elementwise_forward(NULL, &e, NULL, y));
+  CHECK(h.calls == 3);
+  CHECK_OK(apus_set_verbose_callback(NULL, NULL));
+  CHECK_OK(apus_softmax_forward(NULL, &s, x, y));
+  CHECK(h.calls == 3);
+}
+
 int main(void) {
+  verbose();
   for (int32_t isa = APUS_ISA_BASELINE; isa <= APUS_ISA_AVX512; isa++) {
     if (!(context_info(NULL).isa_available >> isa & 1)) continue;
     apus_context *context = make_context(isa, 0, 2);

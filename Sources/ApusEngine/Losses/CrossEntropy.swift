@@ -70,30 +70,32 @@ public struct CrossEntropy: Sendable, Equatable {
     context: ExecutionContext, x: UnsafeRawPointer?, targets: UnsafeRawPointer?, classWeights: UnsafeRawPointer?,
     loss: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check(x, targets)
-    try need("loss", UnsafeRawPointer(loss), lossCount)
-    guard let loss else { return }
-    let weightSum = try checkedWeightSum(targets, classWeights)
-    if rows == 0 {
-      if reduction != .none { Reals(loss, dataType)[0] = reduction == .mean ? .nan : 0 }
-      return
-    }
-    guard let x, let targets else { return }
-    let weights = weightsTotal(classWeights)
-    let result = Reals(loss, dataType)
-    let sumBytes = reduction == .none ? 0 : (rows * 8).roundedUp(to: Memory.alignment)
-    try overRows(context, x, targets, nil, sumBytes) { buffer, n, p, t, _ in
-      let own = row(context, targets, n, p, t, classWeights, weights)
-      if reduction == .none {
-        result[n] = own
-      } else {
-        buffer.assumingMemoryBound(to: Double.self)[n] = own
+    try context.recorded("loss", dataType, "ce:" + layerShape(batch, classes, positions)) { () throws(ApusError) in
+      try check(x, targets)
+      try need("loss", UnsafeRawPointer(loss), lossCount)
+      guard let loss else { return }
+      let weightSum = try checkedWeightSum(targets, classWeights)
+      if rows == 0 {
+        if reduction != .none { Reals(loss, dataType)[0] = reduction == .mean ? .nan : 0 }
+        return
       }
-    } finish: { buffer in
-      if reduction == .none { return }
-      var total = 0.0
-      for n in 0..<rows { total += buffer.assumingMemoryBound(to: Double.self)[n] }
-      result[0] = reduction == .mean ? total / weightSum : total
+      guard let x, let targets else { return }
+      let weights = weightsTotal(classWeights)
+      let result = Reals(loss, dataType)
+      let sumBytes = reduction == .none ? 0 : (rows * 8).roundedUp(to: Memory.alignment)
+      try overRows(context, x, targets, nil, sumBytes) { buffer, n, p, t, _ in
+        let own = row(context, targets, n, p, t, classWeights, weights)
+        if reduction == .none {
+          result[n] = own
+        } else {
+          buffer.assumingMemoryBound(to: Double.self)[n] = own
+        }
+      } finish: { buffer in
+        if reduction == .none { return }
+        var total = 0.0
+        for n in 0..<rows { total += buffer.assumingMemoryBound(to: Double.self)[n] }
+        result[0] = reduction == .mean ? total / weightSum : total
+      }
     }
   }
 
@@ -102,45 +104,48 @@ public struct CrossEntropy: Sendable, Equatable {
     context: ExecutionContext, x: UnsafeRawPointer?, targets: UnsafeRawPointer?, classWeights: UnsafeRawPointer?,
     dloss: UnsafeRawPointer?, dx: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check(x, targets)
-    try need("dx", UnsafeRawPointer(dx), rows * classes)
-    let weightSum = try checkedWeightSum(targets, classWeights)
-    guard let x, let targets, let dx, rows > 0 else { return }
-    let weights = weightsTotal(classWeights)
-    let kernels = kernels(context)
-    let gradients = dloss.map { Reals(UnsafeMutableRawPointer(mutating: $0), dataType) }
-    try overRows(context, x, targets, dx, 0) { _, n, p, t, to in
-      guard let to else { return }
-      let label = target == .probabilities ? nil : self.label(targets, n)
-      var g = gradients.map { $0[reduction == .none ? n : 0] } ?? 1
-      if reduction == .mean { g /= weightSum }
-      if let label, label == ignoredLabel || isLogarithm {
-        to.initializeMemory(as: UInt8.self, repeating: 0, count: classes * dataType.size)
-        if label != ignoredLabel { Reals(to, dataType)[label] = -g * weight(classWeights, label) }
-        return
-      }
-      var found = (0.0, 0.0, 0.0, 0.0)
-      withUnsafeMutableBytes(of: &found) {
-        kernels.row(p, t, classWeights, classes, $0.baseAddress!.assumingMemoryBound(to: Double.self))
-      }
-      // e^(x - m) over the sum: m + logarithm would lose the small part beside a large m.
-      let most = found.0
-      let inverse = exp(-found.1)
-      if let label {
-        let own = (1 - smoothing) * weight(classWeights, label)
-        let uniform = smoothing / Double(classes)
-        kernels.rowGradient(
-          p, nil, classWeights, to, classes, most, g * (own + uniform * weights) * inverse, g * uniform)
-        let row = Reals(to, dataType)
-        row[label] = row[label] - g * own
-      } else {
-        let uniform = smoothing / Double(classes)
-        let share = 1 - smoothing
-        kernels.rowGradient(
-          p, t, classWeights, to, classes, most, g * (share * found.2 + uniform * weights) * inverse, g * share)
-        if uniform > 0 {
+    try context.recorded("loss", dataType, "ce:" + layerShape(batch, classes, positions) + ":backward") {
+      () throws(ApusError) in
+      try check(x, targets)
+      try need("dx", UnsafeRawPointer(dx), rows * classes)
+      let weightSum = try checkedWeightSum(targets, classWeights)
+      guard let x, let targets, let dx, rows > 0 else { return }
+      let weights = weightsTotal(classWeights)
+      let kernels = kernels(context)
+      let gradients = dloss.map { Reals(UnsafeMutableRawPointer(mutating: $0), dataType) }
+      try overRows(context, x, targets, dx, 0) { _, n, p, t, to in
+        guard let to else { return }
+        let label = target == .probabilities ? nil : self.label(targets, n)
+        var g = gradients.map { $0[reduction == .none ? n : 0] } ?? 1
+        if reduction == .mean { g /= weightSum }
+        if let label, label == ignoredLabel || isLogarithm {
+          to.initializeMemory(as: UInt8.self, repeating: 0, count: classes * dataType.size)
+          if label != ignoredLabel { Reals(to, dataType)[label] = -g * weight(classWeights, label) }
+          return
+        }
+        var found = (0.0, 0.0, 0.0, 0.0)
+        withUnsafeMutableBytes(of: &found) {
+          kernels.row(p, t, classWeights, classes, $0.baseAddress!.assumingMemoryBound(to: Double.self))
+        }
+        // e^(x - m) over the sum: m + logarithm would lose the small part beside a large m.
+        let most = found.0
+        let inverse = exp(-found.1)
+        if let label {
+          let own = (1 - smoothing) * weight(classWeights, label)
+          let uniform = smoothing / Double(classes)
+          kernels.rowGradient(
+            p, nil, classWeights, to, classes, most, g * (own + uniform * weights) * inverse, g * uniform)
           let row = Reals(to, dataType)
-          for c in 0..<classes { row[c] = row[c] - g * uniform * weight(classWeights, c) }
+          row[label] = row[label] - g * own
+        } else {
+          let uniform = smoothing / Double(classes)
+          let share = 1 - smoothing
+          kernels.rowGradient(
+            p, t, classWeights, to, classes, most, g * (share * found.2 + uniform * weights) * inverse, g * share)
+          if uniform > 0 {
+            let row = Reals(to, dataType)
+            for c in 0..<classes { row[c] = row[c] - g * uniform * weight(classWeights, c) }
+          }
         }
       }
     }

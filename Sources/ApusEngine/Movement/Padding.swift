@@ -33,44 +33,46 @@ public struct Padding: Sendable {
     context: ExecutionContext, _ xTensor: StridedTensor, _ x: UnsafeRawPointer?, _ yTensor: StridedTensor,
     _ y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    let count = try check(xTensor, "x", yTensor, "y")
-    try need("x", x, try xTensor.checkedCount("x_tensor"))
-    try need("y", UnsafeRawPointer(y), count)
-    guard let y, count > 0 else { return }
-    if mode == .constant { try Movement.fill(context: context, yTensor, y, value: value) }
-    guard let x else { return }
-    if mode == .constant {
-      let (inside, offset) = inside(xTensor, yTensor)
-      return try Movement.copy(context: context, xTensor, x, inside, y + offset * yTensor.dataType.size)
-    }
-    let size = yTensor.dataType.size
-    let inner = yTensor.rank - 1
-    if inner < 0 { return try Movement.copy(context: context, xTensor, x, yTensor, y) }
-    let columns = yTensor.shape[inner]
-    let (xStep, yStep) = (xTensor.strides[inner], yTensor.strides[inner])
-    let (first, width) = (before[inner], xTensor.shape[inner])
-    try context.overStretches(
-      of: count / columns, grain: max(1, Elementwise.grain / columns), nanoseconds: Double(count * size) / 8
-    ) { start, rows in
-      for row in start..<start + rows {
-        var rest = row
-        var (from, to) = (x, y)
-        for i in (0..<inner).reversed() {
-          let place = rest % yTensor.shape[i]
-          rest /= yTensor.shape[i]
-          to += place * yTensor.strides[i] * size
-          from += source(place, i, xTensor) * xTensor.strides[i] * size
-        }
-        if xStep == 1 && yStep == 1 {
-          (to + first * size).copyMemory(from: from, byteCount: width * size)
-        } else {
-          move(from, xStep, to + first * yStep * size, yStep, width, size)
-        }
-        for i in 0..<first {
-          move(from + source(i, inner, xTensor) * xStep * size, 0, to + i * yStep * size, 0, 1, size)
-        }
-        for i in first + width..<columns {
-          move(from + source(i, inner, xTensor) * xStep * size, 0, to + i * yStep * size, 0, 1, size)
+    try context.recorded("movement", yTensor.dataType, "\(mode):\(yTensor.text)") { () throws(ApusError) in
+      let count = try check(xTensor, "x", yTensor, "y")
+      try need("x", x, try xTensor.checkedCount("x_tensor"))
+      try need("y", UnsafeRawPointer(y), count)
+      guard let y, count > 0 else { return }
+      if mode == .constant { try Movement.put(context: context, yTensor, y, value: value) }
+      guard let x else { return }
+      if mode == .constant {
+        let (inside, offset) = inside(xTensor, yTensor)
+        return try Movement.move(context: context, xTensor, x, inside, y + offset * yTensor.dataType.size)
+      }
+      let size = yTensor.dataType.size
+      let inner = yTensor.rank - 1
+      if inner < 0 { return try Movement.move(context: context, xTensor, x, yTensor, y) }
+      let columns = yTensor.shape[inner]
+      let (xStep, yStep) = (xTensor.strides[inner], yTensor.strides[inner])
+      let (first, width) = (before[inner], xTensor.shape[inner])
+      try context.overStretches(
+        of: count / columns, grain: max(1, Elementwise.grain / columns), nanoseconds: Double(count * size) / 8
+      ) { start, rows in
+        for row in start..<start + rows {
+          var rest = row
+          var (from, to) = (x, y)
+          for i in (0..<inner).reversed() {
+            let place = rest % yTensor.shape[i]
+            rest /= yTensor.shape[i]
+            to += place * yTensor.strides[i] * size
+            from += source(place, i, xTensor) * xTensor.strides[i] * size
+          }
+          if xStep == 1 && yStep == 1 {
+            (to + first * size).copyMemory(from: from, byteCount: width * size)
+          } else {
+            move(from, xStep, to + first * yStep * size, yStep, width, size)
+          }
+          for i in 0..<first {
+            move(from + source(i, inner, xTensor) * xStep * size, 0, to + i * yStep * size, 0, 1, size)
+          }
+          for i in first + width..<columns {
+            move(from + source(i, inner, xTensor) * xStep * size, 0, to + i * yStep * size, 0, 1, size)
+          }
         }
       }
     }
@@ -82,59 +84,61 @@ public struct Padding: Sendable {
     context: ExecutionContext, _ dyTensor: StridedTensor, _ dy: UnsafeRawPointer?, _ dxTensor: StridedTensor,
     _ dx: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try dxTensor.dataType.checkIsReal("the gradient of a padding")
-    let yCount = try check(dxTensor, "dx", dyTensor, "dy")
-    let count = try dxTensor.checkedCount("dx_tensor")
-    try need("dy", dy, yCount)
-    try need("dx", UnsafeRawPointer(dx), count)
-    guard let dy, let dx, count > 0 else { return }
-    let size = dxTensor.dataType.size
-    let inner = dxTensor.rank - 1
-    if mode == .constant || inner < 0 {
-      let (inside, offset) = inside(dxTensor, dyTensor)
-      return try Movement.copy(context: context, inside, dy + offset * size, dxTensor, dx)
-    }
-    let kernels = Arithmetic.kernels(context, dxTensor.dataType)
-    let width = dxTensor.shape[inner]
-    let columns = dyTensor.shape[inner]
-    let (xStep, yStep) = (dxTensor.strides[inner], dyTensor.strides[inner])
-    let first = before[inner]
-    try context.overStretches(
-      of: count / width, grain: max(1, Elementwise.grain / width), nanoseconds: Double(yCount * size) / 8
-    ) { start, rows in
-      for row in start..<start + rows {
-        // Which rows of dy this row of dx went to: the product of each outer dimension's copies. `turn` counts through them.
-        var to = dx
-        var rest = row
-        var places = InlineArray<8, Int>(repeating: 0)
-        var copies = 1
-        for i in (0..<inner).reversed() {
-          places[i] = rest % dxTensor.shape[i]
-          rest /= dxTensor.shape[i]
-          to += places[i] * dxTensor.strides[i] * size
-          copies *= copiesOf(places[i], i, dxTensor, dyTensor)
-        }
-        for turn in 0..<copies {
-          var digits = turn
-          var from = dy
+    try context.recorded("movement", dxTensor.dataType, "\(mode):\(dyTensor.text):backward") { () throws(ApusError) in
+      try dxTensor.dataType.checkIsReal("the gradient of a padding")
+      let yCount = try check(dxTensor, "dx", dyTensor, "dy")
+      let count = try dxTensor.checkedCount("dx_tensor")
+      try need("dy", dy, yCount)
+      try need("dx", UnsafeRawPointer(dx), count)
+      guard let dy, let dx, count > 0 else { return }
+      let size = dxTensor.dataType.size
+      let inner = dxTensor.rank - 1
+      if mode == .constant || inner < 0 {
+        let (inside, offset) = inside(dxTensor, dyTensor)
+        return try Movement.move(context: context, inside, dy + offset * size, dxTensor, dx)
+      }
+      let kernels = Arithmetic.kernels(context, dxTensor.dataType)
+      let width = dxTensor.shape[inner]
+      let columns = dyTensor.shape[inner]
+      let (xStep, yStep) = (dxTensor.strides[inner], dyTensor.strides[inner])
+      let first = before[inner]
+      try context.overStretches(
+        of: count / width, grain: max(1, Elementwise.grain / width), nanoseconds: Double(yCount * size) / 8
+      ) { start, rows in
+        for row in start..<start + rows {
+          // Which rows of dy this row of dx went to: the product of each outer dimension's copies. `turn` counts through them.
+          var to = dx
+          var rest = row
+          var places = InlineArray<8, Int>(repeating: 0)
+          var copies = 1
           for i in (0..<inner).reversed() {
-            let own = copiesOf(places[i], i, dxTensor, dyTensor)
-            from += copy(digits % own, places[i], i, dxTensor) * dyTensor.strides[i] * size
-            digits /= own
+            places[i] = rest % dxTensor.shape[i]
+            rest /= dxTensor.shape[i]
+            to += places[i] * dxTensor.strides[i] * size
+            copies *= copiesOf(places[i], i, dxTensor, dyTensor)
           }
-          if turn == 0 {
-            move(from + first * yStep * size, yStep, to, xStep, width, size)
-          } else {
-            var grid = ElementGrid()
-            grid.columns = width
-            (grid.a, grid.b, grid.y) = (UnsafeRawPointer(to), from + first * yStep * size, to)
-            (grid.aColumn, grid.bColumn, grid.yColumn) = (xStep, yStep, xStep)
-            withUnsafePointer(to: grid) { kernels.binary(BinaryFunction.add.rawValue, $0) }
+          for turn in 0..<copies {
+            var digits = turn
+            var from = dy
+            for i in (0..<inner).reversed() {
+              let own = copiesOf(places[i], i, dxTensor, dyTensor)
+              from += copy(digits % own, places[i], i, dxTensor) * dyTensor.strides[i] * size
+              digits /= own
+            }
+            if turn == 0 {
+              move(from + first * yStep * size, yStep, to, xStep, width, size)
+            } else {
+              var grid = ElementGrid()
+              grid.columns = width
+              (grid.a, grid.b, grid.y) = (UnsafeRawPointer(to), from + first * yStep * size, to)
+              (grid.aColumn, grid.bColumn, grid.yColumn) = (xStep, yStep, xStep)
+              withUnsafePointer(to: grid) { kernels.binary(BinaryFunction.add.rawValue, $0) }
+            }
+            let gradients = Reals(UnsafeMutableRawPointer(mutating: from), dxTensor.dataType)
+            let sums = Reals(to, dxTensor.dataType)
+            for i in 0..<first { sums[source(i, inner, dxTensor) * xStep] += gradients[i * yStep] }
+            for i in first + width..<columns { sums[source(i, inner, dxTensor) * xStep] += gradients[i * yStep] }
           }
-          let gradients = Reals(UnsafeMutableRawPointer(mutating: from), dxTensor.dataType)
-          let sums = Reals(to, dxTensor.dataType)
-          for i in 0..<first { sums[source(i, inner, dxTensor) * xStep] += gradients[i * yStep] }
-          for i in first + width..<columns { sums[source(i, inner, dxTensor) * xStep] += gradients[i * yStep] }
         }
       }
     }

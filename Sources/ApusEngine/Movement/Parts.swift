@@ -6,16 +6,18 @@ extension Movement {
     _ part: (Int) throws(ApusError) -> (StridedTensor, UnsafeRawPointer?),
     _ yTensor: StridedTensor, _ y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check(axis, count, { i throws(ApusError) in try part(i) }, "x", yTensor, "y", UnsafeRawPointer(y))
-    guard let y else { return }
-    var start = 0
-    for i in 0..<count {
-      let (tensor, x) = try part(i)
-      let size = tensor.shape[axis]
-      try copy(
-        context: context, tensor, x, yTensor.part(of: size, along: axis),
-        y + start * yTensor.strides[axis] * yTensor.dataType.size)
-      start += size
+    try context.recorded("movement", yTensor.dataType, "concatenate:\(yTensor.text)") { () throws(ApusError) in
+      try check(axis, count, { i throws(ApusError) in try part(i) }, "x", yTensor, "y", UnsafeRawPointer(y))
+      guard let y else { return }
+      var start = 0
+      for i in 0..<count {
+        let (tensor, x) = try part(i)
+        let size = tensor.shape[axis]
+        try move(
+          context: context, tensor, x, yTensor.part(of: size, along: axis),
+          y + start * yTensor.strides[axis] * yTensor.dataType.size)
+        start += size
+      }
     }
   }
 
@@ -24,21 +26,23 @@ extension Movement {
     context: ExecutionContext, axis: Int, count: Int, _ xTensor: StridedTensor, _ x: UnsafeRawPointer?,
     _ part: (Int) throws(ApusError) -> (StridedTensor, UnsafeMutableRawPointer?)
   ) throws(ApusError) {
-    try check(
-      axis, count,
-      { i throws(ApusError) in
+    try context.recorded("movement", xTensor.dataType, "split:\(xTensor.text)") { () throws(ApusError) in
+      try check(
+        axis, count,
+        { i throws(ApusError) in
+          let (tensor, y) = try part(i)
+          return (tensor, UnsafeRawPointer(y))
+        }, "y", xTensor, "x", x)
+      guard let x else { return }
+      var start = 0
+      for i in 0..<count {
         let (tensor, y) = try part(i)
-        return (tensor, UnsafeRawPointer(y))
-      }, "y", xTensor, "x", x)
-    guard let x else { return }
-    var start = 0
-    for i in 0..<count {
-      let (tensor, y) = try part(i)
-      let size = tensor.shape[axis]
-      try copy(
-        context: context, xTensor.part(of: size, along: axis),
-        x + start * xTensor.strides[axis] * xTensor.dataType.size, tensor, y)
-      start += size
+        let size = tensor.shape[axis]
+        try move(
+          context: context, xTensor.part(of: size, along: axis),
+          x + start * xTensor.strides[axis] * xTensor.dataType.size, tensor, y)
+        start += size
+      }
     }
   }
 
