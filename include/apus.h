@@ -1130,8 +1130,8 @@ apus_status apus_one_hot(int32_t dtype, int64_t size, int32_t index_type, int64_
 enum { APUS_LOSS_NONE = 0, APUS_LOSS_MEAN = 1, APUS_LOSS_SUM = 2 };
 
 /* Softmax cross-entropy of rows of logits: -sum of t w log softmax(x), where targets t are probabilities or labels and w
- * are class weights; or, with logarithm, the negative of the label's element, x being log-probabilities. x, dx and probabilities are
- * batch x classes x positions, labels and losses batch x positions: positions is 1 for contiguous rows, and the number of pixels
+ * are class weights; or, with logarithm, the negative of the label's element, x being log-probabilities. x, dx and probabilities
+ * are batch x classes x positions, labels and losses batch x positions: positions is 1 for contiguous rows, the number of pixels
  * for images whose classes are planes. */
 typedef struct apus_cross_entropy_desc {
   size_t struct_size;

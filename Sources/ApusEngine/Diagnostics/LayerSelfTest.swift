@@ -3,7 +3,7 @@ import ApusKernelInterface
 extension SelfTest {
   /// Every family between the large kernels once, at lengths around those of vectors, against plain loops. Operands are
   /// multiples of 1/16, so that what has no root and no exponential is exact.
-  static func layers<T: BinaryFloatingPoint>(
+  static func layers<T: BinaryFloatingPoint & BitwiseCopyable>(
     _ context: ExecutionContext, _: T.Type, _ type: DataType
   ) throws(ApusError) {
     for (rows, size) in [(1, 1), (3, 7), (4, 37), (20, 16)] {
@@ -36,8 +36,10 @@ extension SelfTest {
   }
 }
 
+private func exponential(_ x: Double) -> Double { SelfTest.logistic(x) / SelfTest.logistic(-x) }
+
 /// Two matrices, and room for results.
-private struct LayerTrial<T: BinaryFloatingPoint> {
+private struct LayerTrial<T: BinaryFloatingPoint & BitwiseCopyable> {
   let context: ExecutionContext
   let type: DataType
   let rows: Int
@@ -70,15 +72,13 @@ private struct LayerTrial<T: BinaryFloatingPoint> {
     }
   }
 
-  private static func exponential(_ x: Double) -> Double { SelfTest.logistic(x) / SelfTest.logistic(-x) }
-
   /// The matrix along its rows, as doubles.
   private func row(_ r: Int, _ values: [T]) -> [Double] { (0..<size).map { Double(values[r * size + $0]) } }
 
   mutating func elementwise() throws(ApusError) {
     let functions: [(ElementFunction, (Double) -> Double)] = [
       (.relu, { max($0, 0) }), (.sigmoid, SelfTest.logistic), (.tanh, { 2 * SelfTest.logistic(2 * $0) - 1 }),
-      (.silu, { $0 * SelfTest.logistic($0) }), (.exp, Self.exponential), (.square, { $0 * $0 }),
+      (.silu, { $0 * SelfTest.logistic($0) }), (.exp, exponential), (.square, { $0 * $0 }),
     ]
     for (f, value) in functions {
       try Elementwise(f, dataType: type, count: count).forward(context: context, x: x, y: &y)
@@ -114,7 +114,7 @@ private struct LayerTrial<T: BinaryFloatingPoint> {
   }
 
   mutating func softmaxAndLoss() throws(ApusError) {
-    let exponentials = x.map { Self.exponential(Double($0)) }
+    let exponentials = x.map { exponential(Double($0)) }
     let totals = (0..<rows).map { r in (0..<size).reduce(0) { $0 + exponentials[r * size + $1] } }
     try Softmax(dataType: type, outer: rows, size: size).forward(context: context, x: x, y: &y)
     try check("softmax", y) { exponentials[$0] / totals[$0 / size] }
@@ -123,7 +123,7 @@ private struct LayerTrial<T: BinaryFloatingPoint> {
     plan.reduction = .none
     var losses = [T](repeating: .nan, count: rows)
     try plan.forward(context: context, x: x, targets: labels, classWeights: nil, loss: &losses)
-    try check("e^-cross-entropy", losses.map { T(Self.exponential(-Double($0))) }) {
+    try check("e^-cross-entropy", losses.map { T(exponential(-Double($0))) }) {
       exponentials[$0 * size + Int(labels[$0])] / totals[$0]
     }
     plan.reduction = .sum
@@ -135,8 +135,8 @@ private struct LayerTrial<T: BinaryFloatingPoint> {
     squares.reduction = .sum
     losses = [.nan]
     try squares.forward(context: context, x: x, targets: dy, loss: &losses)
-    try check("squared error", losses) { _ in (0..<count).reduce(0) { $0 + Double((x[$1] - dy[$1]) * (x[$1] - dy[$1])) }
-    }
+    let differences = (0..<count).map { Double(x[$0]) - Double(dy[$0]) }
+    try check("squared error", losses) { _ in differences.reduce(0) { $0 + $1 * $1 } }
   }
 
   mutating func normalization() throws(ApusError) {
@@ -144,11 +144,13 @@ private struct LayerTrial<T: BinaryFloatingPoint> {
       let isRow = kind == .layer
       let plan = Normalization(
         kind, dataType: type, batch: rows, channels: isRow ? size : 1, positions: isRow ? 1 : size)
-      try withPointers { (x, y) throws(ApusError) in
+      let context = context
+      func run(_ x: UnsafeRawPointer, _ y: UnsafeMutableRawPointer) throws(ApusError) {
         var a = NormalizationArguments()
         (a.x, a.y) = (x, y)
         try plan.forward(context: context, a)
       }
+      try run(x, &y)
       try check("\(kind) normalization", y) { i in
         let values = row(i / size, x)
         let mean = values.reduce(0, +) / Double(size)
@@ -162,24 +164,16 @@ private struct LayerTrial<T: BinaryFloatingPoint> {
   mutating func update() throws(ApusError) {
     var (mean, square) = ([T](repeating: 0, count: count), [T](repeating: 0, count: count))
     y = [T](repeating: 0, count: count)
-    let n = count
-    try withPointers { (gradients, parameters) throws(ApusError) in
-      try mean.withUnsafeMutableBytes { mean throws(ApusError) in
-        try square.withUnsafeMutableBytes { square throws(ApusError) in
-          let tensor = OptimizerTensor(
-            count: n, parameters: parameters, gradients: gradients, first: mean.baseAddress, second: square.baseAddress)
-          try Optimizer(.adam, dataType: type, rate: 0.5).run(context: context, count: 1) { _ in tensor }
-        }
-      }
+    let (context, type, n) = (context, type, count)
+    func step(
+      _ gradients: UnsafeRawPointer, _ parameters: UnsafeMutableRawPointer, _ mean: UnsafeMutableRawPointer,
+      _ square: UnsafeMutableRawPointer
+    ) throws(ApusError) {
+      let tensor = OptimizerTensor(
+        count: n, parameters: parameters, gradients: gradients, first: mean, second: square)
+      try Optimizer(.adam, dataType: type, rate: 0.5).run(context: context, count: 1) { _ in tensor }
     }
+    try step(x, &y, &mean, &square)
     try check("adam", y) { -0.5 * Double(x[$0]) / (abs(Double(x[$0])) + 1e-8) }
-  }
-
-  private mutating func withPointers(
-    _ body: (UnsafeRawPointer?, UnsafeMutableRawPointer?) throws(ApusError) -> Void
-  ) throws(ApusError) {
-    try x.withUnsafeBytes { x throws(ApusError) in
-      try y.withUnsafeMutableBytes { y throws(ApusError) in try body(x.baseAddress, y.baseAddress) }
-    }
   }
 }
