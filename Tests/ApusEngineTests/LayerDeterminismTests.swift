@@ -1,4 +1,5 @@
 import ApusEngine
+import ApusKernelInterface
 import ApusTestSupport
 import Testing
 
@@ -113,7 +114,7 @@ import Testing
       let plan = AxisFunction(dataType: type, outer: outer, size: size, inner: inner)
       try agree(set, type, "along an axis", [count, outer * inner]) { context, to in
         try plan.cumulativeSum(context: context, isReversed: false, isExclusive: true, x: a.pointer, y: to[0].pointer)
-        // Zeros of int32 and then the numbers of places: as bytes they are the same or not.
+        // Numbers of places, where nobody reads them as reals.
         try plan.position(
           context: context, least: false, x: a.pointer, indexType: .int32, indices: to[1].pointer)
       }

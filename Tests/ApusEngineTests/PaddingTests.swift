@@ -47,12 +47,13 @@ import Testing
     }
   }
 
-  private static let trials: [Trial] = PaddingMode.allCases.flatMap { mode in
-    [
+  private static let trials: [Trial] = PaddingMode.allCases.flatMap { mode -> [Trial] in
+    let shapes: [([Int], [Int], [Int])] = [
       ([5], [2], [3]), ([5], [0], [0]), ([1], [0], [mode == .reflect ? 0 : 1]), ([3, 4], [2, 3], [0, 1]),
       ([2, 3, 7], [0, 2, 5], [0, 1, 6]), ([40, 70], [9, 20], [11, 33]), ([3, 5, 4], [1, 2, 0], [2, 0, 0]), ([], [], []),
       ([2, 0, 3], [1, 0, 1], [0, 0, 0]),
-    ].map { Trial(mode: mode, shape: $0.0, before: $0.1, behind: $0.2) }
+    ]
+    return shapes.map { Trial(mode: mode, shape: $0.0, before: $0.1, behind: $0.2) }
   }
 
   @Test(arguments: InstructionSet.available, gemmTypes)
@@ -105,7 +106,7 @@ import Testing
     #expect(y.values == turn(trial.sources.map { $0.map { x[$0] } ?? -2 }, trial.padded))
     let ones = RealArray(.float32, [Double](repeating: 1, count: 35))
     try trial.padding.backward(context: context, turned(trial.padded), ones.pointer, turned([4, 3]), source.pointer)
-    let counts = (0..<12).map { i in Double(trial.sources.count { $0 == i }) }
+    let counts = (0..<12).map { i in Double(trial.sources.filter { $0 == i }.count) }
     #expect(source.values == turn(counts, [4, 3]))
   }
 

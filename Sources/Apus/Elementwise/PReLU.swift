@@ -47,7 +47,8 @@ public struct PReLU<Scalar: GemmScalar>: Sendable {
     try checkCount("slopes", slopes.count, plan.channels)
     try checkCount("dx", dx.count, count)
     try checkCount("dslopes", dslopes.count, plan.channels)
-    var (span, sums) = (dx.mutableSpan, dslopes.mutableSpan)
+    var span = dx.mutableSpan
+    var sums = dslopes.mutableSpan
     let (source, gradient, factors, result, total) = (base(x), base(dy), base(slopes), base(&span), base(&sums))
     let engine = try Context.resolve(context)
     try translatingErrors { () throws(ApusEngine.ApusError) in
