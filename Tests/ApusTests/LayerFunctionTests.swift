@@ -55,7 +55,7 @@ import Testing
   }
 
   @Test func slopesThereAndBack() throws {
-    let prelu = PReLU<Float>(batch: 2, channels: 2, positions: 2)
+    let prelu = PReLUFunction<Float>(batch: 2, channels: 2, positions: 2)
     let x: [Float] = [1, -1, 2, -2, -3, 3, -4, 4]
     let slopes: [Float] = [0.5, 0.25]
     var y = x
@@ -68,7 +68,7 @@ import Testing
     let error = #expect(throws: ApusError.self) { try prelu.forward(x.span, slopes: [1].span, into: &y) }
     #expect(error?.message == "slopes has 1 elements, but 2 are needed")
     let negative = #expect(throws: ApusError.self) {
-      try PReLU<Float>(batch: -1, channels: 2).forward(x.span, slopes: slopes.span, into: &y)
+      try PReLUFunction<Float>(batch: -1, channels: 2).forward(x.span, slopes: slopes.span, into: &y)
     }
     #expect(negative?.message.contains("outer is -1") == true)
   }

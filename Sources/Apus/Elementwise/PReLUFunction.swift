@@ -3,12 +3,12 @@ internal import ApusEngine
 /// A leaky ReLU whose slope is learned, one for each channel or one for all (K. He et al., 2015): x where it is not below 0,
 /// else slope x.
 ///
-///     let prelu = PReLU<Float>(batch: 8, channels: 64, positions: 56 * 56)
+///     let prelu = PReLUFunction<Float>(batch: 8, channels: 64, positions: 56 * 56)
 ///     try prelu.forward(x.span, slopes: slopes.span, into: &y)
 ///
 /// Arrays are batch x channels x positions; channels last have a batch of all positions, and one position. Results have the
 /// same bits for any number of threads and any back end. Nothing is allocated but a thread's buffer at its first use.
-public struct PReLU<Scalar: GemmScalar>: Sendable {
+public struct PReLUFunction<Scalar: GemmScalar>: Sendable {
   private let plan: ApusEngine.PReLU
   private var count: Int { plan.outer * plan.channels * plan.inner }
 
