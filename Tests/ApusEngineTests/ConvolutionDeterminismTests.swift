@@ -73,6 +73,34 @@ import Testing
     }
   }
 
+  /// The same where images may be a vector's lanes: batches that fill vectors and that do not, weights that are infinite
+  /// or make sums of zero, and several threads.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func samplesAsLanes(_ set: InstructionSet, _ type: DataType) throws {
+    let one = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
+    var problem = ConvolutionDescriptor.plane(type, channels: 5, height: 9, width: 7, filters: 6, kernel: 4)
+    problem.algorithm = .planes
+    var sampler = ConvolutionSampler(type, seed: 51)
+    for turn in 0..<24 {
+      problem.batch = [9, 16, 23, 32, 47, 70][turn % 6]
+      problem.xLayout = turn % 2 == 0 ? .channelsFirst : .channelsLast
+      problem.yLayout = turn % 4 < 2 ? .channelsFirst : .channelsLast
+      let context = try ExecutionContext(instructionSet: set, threads: 1 + turn % 3)
+      let trial = ConvolutionTrial(problem, .backwardData, accumulate: turn % 5 == 0, seed: sampler.random.next())
+      for i in 0..<trial.count(.weights) {
+        if turn % 3 == 1 { trial[.weights, i] *= 1e-323 }
+        if turn % 3 == 2 && i % 50 == 7 { trial[.weights, i] = .infinity }
+      }
+      let plan = try ConvolutionPlan(problem, direction: .backwardData, context: context)
+      #expect(plan.description.contains("images as lanes"))
+      let whole = try trial.run(plan, context)
+      for n in [0, sampler.random.int(0...problem.batch - 1), problem.batch - 1] {
+        let alone = try trial.sample(n).run(one)
+        if let difference = trial.difference(whole, sample: n, alone) { Issue.record("\(difference)") }
+      }
+    }
+  }
+
   @Test(arguments: InstructionSet.available, gemmTypes)
   func alignmentsAndScratchAgree(_ set: InstructionSet, _ type: DataType) throws {
     let context = try ExecutionContext(instructionSet: set, threads: 2)
