@@ -29,15 +29,8 @@ extension PlanesConvolution {
     if largest * 2 * gemm.lanes * size > groupBytes { return false }
     // Products that meet a source, of those that rows' tiles compute.
     let columns = pass.width.positions
-    let useful = (0..<columns).reduce(0) { $0 + taps(pass.width, at: $1).count }
+    let useful = (0..<columns).reduce(0) { $0 + pass.width.taps(at: $1).count }
     return 10 * useful <= 7 * columns.roundedUp(to: gemm.lanes) * pass.width.taps
-  }
-
-  /// The taps of a position whose sources are no padding.
-  private static func taps(_ axis: PassAxis, at position: Int) -> Range<Int> {
-    let first = position + axis.offset
-    let low = min(max(0, -first), axis.taps)
-    return low..<max(low, min(axis.taps, axis.source - first))
   }
 
   /// Whether a product with zero is zero.
@@ -94,7 +87,7 @@ extension PlanesConvolution {
         shape.firstRow = max(0, -top)
         shape.endRow = max(0, source.extents.height - top)
         for column in 0..<columns {
-          let taps = Self.taps(pass.width, at: column)
+          let taps = pass.width.taps(at: column)
           shape.widthTaps = taps.count
           shape.skippedWeights = (pass.width.taps - taps.count) * weightsOfTap
           let from = top * shape.rowStride + (column + pass.width.offset + taps.lowerBound) * shape.tapStride

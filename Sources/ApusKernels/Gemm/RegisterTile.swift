@@ -8,6 +8,8 @@ protocol BroadcastAddressing {
   /// Steps whose addresses differ by a constant are taken so many at a time where a tile is one vector wide: else the
   /// addresses of its rows are a chain of additions that takes as long as the multiply-adds.
   static var stepsTogether: Int { get }
+  /// Whether rows may be pixels of an image, of which some lie in its padding.
+  static var hasZeroRows: Bool { get }
 }
 /// Rows are neighbours: packed panels, and transposed A as it lies.
 enum ContiguousRows: BroadcastAddressing {
@@ -15,6 +17,7 @@ enum ContiguousRows: BroadcastAddressing {
     row &+ step &* stepStride
   }
   static var stepsTogether: Int { 1 }
+  static var hasZeroRows: Bool { false }
 }
 /// Rows are `aRowStride` apart, and steps are neighbours: A as it lies.
 enum StridedRows: BroadcastAddressing {
@@ -22,18 +25,22 @@ enum StridedRows: BroadcastAddressing {
     row &* rowStride &+ step
   }
   static var stepsTogether: Int { 4 }
+  static var hasZeroRows: Bool { true }
 }
 
 /// Whether the last vector of a row of B may be read whole, or only as far as `columns` says.
 protocol LastVector {
+  static var isWhole: Bool { get }
   static func load<V: KernelVector>(_ p: UnsafePointer<V.Scalar>, _ count: Int, _: V.Type) -> V
 }
 enum WholeLastVector: LastVector {
+  static var isWhole: Bool { true }
   @inline(__always) static func load<V: KernelVector>(_ p: UnsafePointer<V.Scalar>, _ count: Int, _: V.Type) -> V {
     V.load(p)
   }
 }
 enum PartialLastVector: LastVector {
+  static var isWhole: Bool { false }
   @inline(__always) static func load<V: KernelVector>(_ p: UnsafePointer<V.Scalar>, _ count: Int, _: V.Type) -> V {
     V.load(p, first: count)
   }
@@ -81,17 +88,24 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
     var left = t.pointee.k
     if A.stepsTogether > 1 && NV == 1 {
       while left >= A.stepsTogether {
-        for step in 0..<A.stepsTogether { addStep(strides, a, b, step, lastCount, &sums, A.self, L.self) }
+        for step in 0..<A.stepsTogether {
+          addStep(strides, a, b, step, lastCount, &sums, A.self, L.self, Count<0>.self, Count<0>.self)
+        }
         a += A.offset(row: 0, step: A.stepsTogether, rowStride: strides.aRow, stepStride: strides.aStep)
         b += A.stepsTogether &* strides.bStep
         left &-= A.stepsTogether
       }
     }
-    while left > 0 {
-      addStep(strides, a, b, 0, lastCount, &sums, A.self, L.self)
-      a += A.offset(row: 0, step: 1, rowStride: strides.aRow, stepStride: strides.aStep)
-      b += strides.bStep
-      left &-= 1
+    var zeroRows = 0
+    if NV == 2 && A.hasZeroRows && L.isWhole, let all = t.pointee.zeroRows {
+      zeroRows = all[block] & t.pointee.zeroRowMask
+    }
+    if zeroRows == 0 {
+      addSteps(strides, a, b, left, lastCount, &sums, A.self, L.self, Count<0>.self, Count<0>.self)
+    } else if zeroRows & 1 != 0 {
+      addSteps(strides, a, b, left, lastCount, &sums, A.self, L.self, Count<1>.self, Count<0>.self)
+    } else {
+      addSteps(strides, a, b, left, lastCount, &sums, A.self, L.self, Count<0>.self, Count<1>.self)
     }
     block &+= 1
     if block >= t.pointee.blocks { break }
@@ -102,11 +116,32 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
 /// The strides of a tile as a tuple: a struct here would be a type of the instruction set's own.
 typealias TileStrides = (aRow: Int, aStep: Int, bStep: Int, bPair: Int, bPrefetch: Int)
 
-/// sums += column `step` of A times row `step` of B.
+/// sums += A times B over `steps` steps, but for the first F and the last E rows.
 @inline(__always)
-private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
-  _ t: TileStrides, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int,
-  _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
+private func addSteps<
+  let MR: Int, let NV: Int, let F: Int, let E: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector
+>(
+  _ t: TileStrides, _ a0: UnsafePointer<V.Scalar>, _ b0: UnsafePointer<V.Scalar>, _ steps: Int, _ lastCount: Int,
+  _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type, _: Count<F>.Type, _: Count<E>.Type
+) {
+  var a = a0
+  var b = b0
+  var left = steps
+  while left > 0 {
+    addStep(t, a, b, 0, lastCount, &sums, A.self, L.self, Count<F>.self, Count<E>.self)
+    a += A.offset(row: 0, step: 1, rowStride: t.aRow, stepStride: t.aStep)
+    b += t.bStep
+    left &-= 1
+  }
+}
+
+/// sums += column `step` of A times row `step` of B, but for the first F and the last E rows.
+@inline(__always)
+private func addStep<
+  let MR: Int, let NV: Int, let F: Int, let E: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector
+>(
+  _ t: TileStrides, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int, _ lastCount: Int,
+  _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type, _: Count<F>.Type, _: Count<E>.Type
 ) {
   let p = b + step &* t.bStep
   // Tiles of one vector whose A lies as it is are small problems, for which a load a step is much; wider ones than two
@@ -122,7 +157,7 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
     let q = NV > 2 ? p + (j / 2 &* t.bPair &+ j % 2 &* V.lanes) : p + j &* V.lanes
     row[j] = j == NV - 1 ? L.load(q, lastCount, V.self) : V.load(q)
   }
-  for i in 0..<MR {
+  for i in F..<MR &- E {
     // One vector wide, the broadcast is part of the multiply-add. Else it serves several and stays in a register, which
     // is the only one it may take.
     let scalar = V(repeating: a[A.offset(row: i, step: step, rowStride: t.aRow, stepStride: t.aStep)])
