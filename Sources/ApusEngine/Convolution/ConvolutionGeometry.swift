@@ -66,6 +66,12 @@ struct PassAxis: Sendable, Equatable {
     let low = min(max(0, -first).dividedRoundingUp(by: tapStep), taps)
     return low..<max(low, min(taps, max(0, source - first).dividedRoundingUp(by: tapStep)))
   }
+  /// The positions for which a tap's source is no padding.
+  func positions(ofTap tap: Int) -> Range<Int> {
+    let first = tap * tapStep + offset
+    let low = min(max(0, -first).dividedRoundingUp(by: stride), positions)
+    return low..<max(low, min(positions, max(0, source - first).dividedRoundingUp(by: stride)))
+  }
   /// Whether some position lies outside of the source.
   var touchesPadding: Bool {
     positions > 0 && taps > 0 && (offset < 0 || offset + reach(positions) > source)
