@@ -160,16 +160,23 @@ final class PointwiseWeightGradient: WeightGradientMethod {
     // With gaps between lines and samples: those pixels side by side first.
     let gathered = packed + packedXBytes
     var to = gathered
-    for pixel in pixels {
+    var pixel = pixels.lowerBound
+    while pixel < pixels.upperBound {
       let (line, width) = pixel.quotientAndRemainder(dividingBy: dy.extents.width)
       let (slice, height) = line.quotientAndRemainder(dividingBy: dy.extents.height)
       let (sample, depth) = slice.quotientAndRemainder(dividingBy: dy.extents.depth)
-      to.copyMemory(
-        from: source
-          + x.offset(
-            sample, depth * pass.depth.stride, height * pass.height.stride, width * pass.width.stride, channel: channel)
-          * size, byteCount: channels * size)
-      to += channels * size
+      let count = min(dy.extents.width - width, pixels.upperBound - pixel)
+      var from =
+        source
+        + x.offset(
+          sample, depth * pass.depth.stride, height * pass.height.stride, width * pass.width.stride, channel: channel)
+        * size
+      for _ in 0..<count {
+        to.copyMemory(from: from, byteCount: channels * size)
+        from += pass.width.stride * x.channels * size
+        to += channels * size
+      }
+      pixel += count
     }
     gemm.packA(gathered, &split, channels, pixels.count, 1, channels, packed)
   }

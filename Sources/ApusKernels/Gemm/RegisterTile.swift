@@ -30,17 +30,14 @@ enum StridedRows: BroadcastAddressing {
 
 /// Whether the last vector of a row of B may be read whole, or only as far as `columns` says.
 protocol LastVector {
-  static var isWhole: Bool { get }
   static func load<V: KernelVector>(_ p: UnsafePointer<V.Scalar>, _ count: Int, _: V.Type) -> V
 }
 enum WholeLastVector: LastVector {
-  static var isWhole: Bool { true }
   @inline(__always) static func load<V: KernelVector>(_ p: UnsafePointer<V.Scalar>, _ count: Int, _: V.Type) -> V {
     V.load(p)
   }
 }
 enum PartialLastVector: LastVector {
-  static var isWhole: Bool { false }
   @inline(__always) static func load<V: KernelVector>(_ p: UnsafePointer<V.Scalar>, _ count: Int, _: V.Type) -> V {
     V.load(p, first: count)
   }
@@ -97,7 +94,7 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
       }
     }
     var zeroRows = 0
-    if NV == 2 && A.hasZeroRows && L.isWhole, let all = t.pointee.zeroRows {
+    if NV == 2 && A.hasZeroRows, let all = t.pointee.zeroRows {
       zeroRows = all[block] & t.pointee.zeroRowMask
     }
     if zeroRows == 0 {
@@ -244,13 +241,22 @@ private func tileOfVectors<let NV: Int, V: KernelVector>(
   _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
   _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Count<NV>.Type
 ) {
-  let isWhole = t.pointee.bIsPadded || t.pointee.columns == NV * V.lanes
-  switch (t.pointee.aRowStride == 1, isWhole) {
-  case (true, true): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, WholeLastVector.self, Count<NV>.self)
-  case (false, true): tileOfRows(t, a, b, c, V.self, StridedRows.self, WholeLastVector.self, Count<NV>.self)
-  case (true, false): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
-  case (false, false): tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
-  }
+  #if APUS_32_REGISTERS
+    // A masked load costs no more than a whole one: half as many instances.
+    if t.pointee.aRowStride == 1 {
+      tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
+    } else {
+      tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
+    }
+  #else
+    let isWhole = t.pointee.bIsPadded || t.pointee.columns == NV * V.lanes
+    switch (t.pointee.aRowStride == 1, isWhole) {
+    case (true, true): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, WholeLastVector.self, Count<NV>.self)
+    case (false, true): tileOfRows(t, a, b, c, V.self, StridedRows.self, WholeLastVector.self, Count<NV>.self)
+    case (true, false): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
+    case (false, false): tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
+    }
+  #endif
 }
 
 /// One tile of up to `TileShape.rows` x 2 vectors; H is the vector for few columns.
