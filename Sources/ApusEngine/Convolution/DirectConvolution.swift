@@ -5,7 +5,8 @@ import ApusKernelInterface
 /// ("implicit GEMM"). Forward and backward by data are both gathers, see `ConvolutionPass`.
 ///
 /// Every element of the result is one chain of multiply-adds over depth, height, width of the kernel and the source's
-/// channels in this order, whatever the layout, batch, threads, and whichever of the two forms.
+/// channels in this order, whatever the layout, batch, threads, and whichever of the two forms. Products with zeros of the
+/// padding are left out where that saves time: a function of the problem alone.
 final class DirectConvolution: GatherMethod {
   let source: ChannelTensor
   let result: ChannelTensor

@@ -31,13 +31,22 @@ final class PointwiseWeightGradient: WeightGradientMethod {
   /// Channels on either side from which on packing costs less than it saves.
   private static let leastChannels = 128
 
+  /// Bytes between neighbouring pixels of x, and of dy, from which on they share too few sets. dy is read by panels of two
+  /// lines, x by tiles of one.
+  private static let aliasedX = 2048
+  private static let aliasedDy = 4096
+
   /// Whether packing pays.
   static func isFast(_ sides: ConvolutionSides, size: Int) -> Bool {
     let pass = sides.forwardPass()
     return sides.groups == 1 && sides.taps == 1 && sides.xLayout == .channelsLast && sides.yLayout == .channelsLast
       && !pass.isEmpty && !(0..<3).contains { pass[$0].touchesPadding }
       && min(sides.c, sides.k) >= leastChannels
-      && (max(sides.c * pass.width.stride, sides.k) * size).isMultiple(of: 1024)
+      && (isAliased(sides.c * pass.width.stride * size, aliasedX) || isAliased(sides.k * size, aliasedDy))
+  }
+
+  private static func isAliased(_ distance: Int, _ least: Int) -> Bool {
+    distance >= least && distance.isMultiple(of: 1024)
   }
 
   init(_ sides: ConvolutionSides, _ gemm: GemmKernels, _ convolution: ConvolutionKernels, size: Int) {

@@ -235,26 +235,33 @@ private func tileOfRows<let NV: Int, V: KernelVector, A: BroadcastAddressing, L:
   }
 }
 
-/// One tile of `NV` vectors, all else from the shape.
+/// One tile of `NV` vectors, whose last is whole or not.
 @inline(__always)
-private func tileOfVectors<let NV: Int, V: KernelVector>(
+private func tileOfVectors<let NV: Int, V: KernelVector, L: LastVector>(
   _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
-  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Count<NV>.Type
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: L.Type, _: Count<NV>.Type
+) {
+  if t.pointee.aRowStride == 1 {
+    tileOfRows(t, a, b, c, V.self, ContiguousRows.self, L.self, Count<NV>.self)
+  } else {
+    tileOfRows(t, a, b, c, V.self, StridedRows.self, L.self, Count<NV>.self)
+  }
+}
+
+/// One tile of one vector.
+@inline(__always)
+private func tileOfOneVector<V: KernelVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type
 ) {
   #if APUS_32_REGISTERS
-    // A masked load costs no more than a whole one: half as many instances.
-    if t.pointee.aRowStride == 1 {
-      tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
-    } else {
-      tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
-    }
+    // A mask costs next to nothing here: half as many instances to compile.
+    tileOfVectors(t, a, b, c, V.self, PartialLastVector.self, Count<1>.self)
   #else
-    let isWhole = t.pointee.bIsPadded || t.pointee.columns == NV * V.lanes
-    switch (t.pointee.aRowStride == 1, isWhole) {
-    case (true, true): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, WholeLastVector.self, Count<NV>.self)
-    case (false, true): tileOfRows(t, a, b, c, V.self, StridedRows.self, WholeLastVector.self, Count<NV>.self)
-    case (true, false): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
-    case (false, false): tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
+    if t.pointee.bIsPadded || t.pointee.columns == V.lanes {
+      tileOfVectors(t, a, b, c, V.self, WholeLastVector.self, Count<1>.self)
+    } else {
+      tileOfVectors(t, a, b, c, V.self, PartialLastVector.self, Count<1>.self)
     }
   #endif
 }
@@ -265,11 +272,19 @@ func gemmTile<V: KernelVector, H: KernelVector>(
   _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
   _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: H.Type
 ) where H.Scalar == V.Scalar {
-  if t.pointee.columns > V.lanes {
-    tileOfVectors(t, a, b, c, V.self, Count<2>.self)
-  } else if H.lanes < V.lanes && t.pointee.columns <= H.lanes {
-    tileOfVectors(t, a, b, c, H.self, Count<1>.self)
-  } else {
-    tileOfVectors(t, a, b, c, V.self, Count<1>.self)
+  if t.pointee.columns > V.lanes && (t.pointee.bIsPadded || t.pointee.columns == 2 &* V.lanes) {
+    return tileOfVectors(t, a, b, c, V.self, WholeLastVector.self, Count<2>.self)
+  }
+  // Few columns, or two vectors the second of which is not whole: one after the other.
+  var part = t.pointee
+  var column = 0
+  while column < t.pointee.columns {
+    part.columns = min(V.lanes, t.pointee.columns &- column)
+    if H.lanes < V.lanes && part.columns <= H.lanes {
+      tileOfOneVector(&part, a, b + column, c + column, H.self)
+    } else {
+      tileOfOneVector(&part, a, b + column, c + column, V.self)
+    }
+    column &+= V.lanes
   }
 }
