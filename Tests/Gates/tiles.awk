@@ -30,6 +30,8 @@ function judge(    i, j, k, target, loops, first, last, isInner, muls, wholes) {
     isInner = 1
     for (k = 1; k <= loops; k++) {
       if (first[k] >= first[i] && last[k] <= last[i] && last[k] - first[k] < last[i] - first[i]) isInner = 0
+      # Of a single row's, which are unrolled in several ways, the shortest.
+      if (rows == 1 && last[k] - first[k] < last[i] - first[i]) isInner = 0
     }
     if (isInner) wholes += judge_loop(first[i], last[i])
   }
