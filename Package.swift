@@ -104,6 +104,9 @@ let package = Package(
       name: "gemm-swift", dependencies: ["Apus"], path: "Sources/Examples/gemm-swift",
       swiftSettings: warningsAreErrors),
     .executableTarget(
+      name: "train-swift", dependencies: ["Apus"], path: "Sources/Examples/train-swift",
+      swiftSettings: warningsAreErrors),
+    .executableTarget(
       name: "lenet", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Examples/lenet", swiftSettings: warningsAreErrors),
     .executableTarget(

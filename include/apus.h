@@ -208,19 +208,20 @@ apus_status apus_self_test(void);
 
 /* ---------------------------------------------------------------------------------------------- verbosity */
 
-/* One record of a plan that was made or run. The strings live as long as the callback. */
+/* One record of a plan that was made or run, or of a call that has no plan. The strings live as long as the callback. */
 typedef struct apus_verbose_record {
   size_t struct_size;
   const char *event;       /* "plan" or "run" */
-  const char *operation;   /* "gemm", "conv" */
-  const char *problem;     /* shape, as kbench takes it: "1024x1024x1024:TN", "n1c64h56w56k64f3p1" */
+  const char *operation;   /* "gemm", "conv", "pool", "rnn"; "elementwise", "reduction", "movement", "softmax", "norm", "loss",
+                              "optimizer", "random", "embedding" */
+  const char *problem;     /* shape, as kbench takes it: "1024x1024x1024:TN", "n1c64h56w56k64f3p1", "gelu:n16384:backward" */
   const char *description; /* algorithm, blocking, type */
   int32_t isa, backend, threads;
   double microseconds;
 } apus_verbose_record;
 typedef void (*apus_verbose_fn)(void *user, const apus_verbose_record *record) APUS_SENDABLE;
 
-/* Installs a callback for every plan and every run of the process, in place of the lines on stderr that
+/* Installs a callback for every plan, every run and every call without a plan of the process, in place of the lines on stderr that
  * APUS_VERBOSE=1 asks for; NULL turns both off. It may be called from many threads at once and must not call Apus.
  * A run costs nothing more while nobody listens. */
 apus_status apus_set_verbose_callback(apus_verbose_fn callback, void *user);
@@ -1076,12 +1077,35 @@ apus_status apus_cumulative_sum(const apus_context *context, int32_t dtype, int3
                                 int64_t size, int64_t inner, const void *x, void *y);
 
 /* y = x between views of any strides, x broadcast to y's shape and converted to its dtype (APUS_FLOAT32, _FLOAT64, _INT32,
- * _INT64; to integers towards zero, out of range to the nearest, NaN to 0). With views it permutes, slices, splits and
- * concatenates: an axis's stride and size are the caller's to set, and a part begins at its own pointer. */
+ * _INT64; to integers towards zero, out of range to the nearest, NaN to 0). With views it permutes and slices. */
 apus_status apus_copy(const apus_context *context, const apus_tensor *x_tensor, const void *x, const apus_tensor *y_tensor,
                       void *y);
-/* Every element of a view of any strides; float32 and float64. To pad: fill y, and copy x into the view of y that is inside. */
+/* Every element of a view of any strides; float32 and float64. */
 apus_status apus_fill(const apus_context *context, double value, const apus_tensor *y_tensor, void *y);
+
+/* y = count tensors x[i], one behind the other along an axis; views of any strides, converted as apus_copy does.
+ * INVALID_ARGUMENT: shapes that differ elsewhere, or whose sizes along the axis do not add up to y's. All are looked at before
+ * anything is written. */
+apus_status apus_concatenate(const apus_context *context, int32_t axis, int64_t count, const apus_tensor *const *x_tensors,
+                             const void *const *x, const apus_tensor *y_tensor, void *y);
+/* The other way round: x's parts along an axis into count tensors y[i]. */
+apus_status apus_split(const apus_context *context, int32_t axis, const apus_tensor *x_tensor, const void *x, int64_t count,
+                       const apus_tensor *const *y_tensors, void *const *y);
+
+/* What lies around a padded tensor. Along 0 1 2 3 with two elements on each side:
+ *   CONSTANT   v v 0 1 2 3 v v    value
+ *   REFLECT    2 1 0 1 2 3 2 1    less padding than elements
+ *   REPLICATE  0 0 0 1 2 3 3 3    at least one element
+ *   CIRCULAR   2 3 0 1 2 3 0 1    at most as much padding as elements */
+enum { APUS_PAD_CONSTANT = 0, APUS_PAD_REFLECT = 1, APUS_PAD_REPLICATE = 2, APUS_PAD_CIRCULAR = 3 };
+/* y = x with before[i] elements before it along dimension i, and behind it what y's shape has beyond; views of any strides that do
+ * not overlap. float32 and float64; int32 and int64 too, but for CONSTANT. INVALID_ARGUMENT: shapes that do not fit, a padding
+ * that the mode has not. */
+apus_status apus_pad(const apus_context *context, int32_t mode, double value, const int64_t *before, const apus_tensor *x_tensor,
+                     const void *x, const apus_tensor *y_tensor, void *y);
+/* dx from dy: each element's gradient and those of its copies, added up in dtype in a fixed order. */
+apus_status apus_pad_backward(const apus_context *context, int32_t mode, const int64_t *before, const apus_tensor *dy_tensor,
+                              const void *dy, const apus_tensor *dx_tensor, void *dx);
 
 /* Dimension i of view is dimension axes[i] of tensor. INVALID_ARGUMENT: axes that are no permutation. */
 apus_status apus_tensor_permute(const apus_tensor *tensor, const int32_t *axes, apus_tensor *view);
@@ -1105,24 +1129,26 @@ apus_status apus_one_hot(int32_t dtype, int64_t size, int32_t index_type, int64_
 /* What the losses of samples become; a mean divides by the sum of their weights. */
 enum { APUS_LOSS_NONE = 0, APUS_LOSS_MEAN = 1, APUS_LOSS_SUM = 2 };
 
-/* Softmax cross-entropy of batch rows of logits: -sum of t w log softmax(x), where targets t are probabilities or labels and w
- * are class weights; or, with logarithm, the negative of the label's element, x being log-probabilities. */
+/* Softmax cross-entropy of rows of logits: -sum of t w log softmax(x), where targets t are probabilities or labels and w
+ * are class weights; or, with logarithm, the negative of the label's element, x being log-probabilities. x, dx and probabilities
+ * are batch x classes x positions, labels and losses batch x positions: positions is 1 for contiguous rows, the number of pixels
+ * for images whose classes are planes. */
 typedef struct apus_cross_entropy_desc {
   size_t struct_size;
   int32_t dtype;
   int32_t logarithm;   /* 1: negative log-likelihood: labels only, no smoothing */
   int32_t target_type; /* APUS_INT32 or APUS_INT64: labels; 0: probabilities of dtype */
   int32_t reduction;   /* APUS_LOSS_... */
-  int64_t batch, classes;
+  int64_t batch, classes, positions;
   double smoothing;    /* t becomes (1 - smoothing) t + smoothing / classes */
   int32_t ignores;     /* 1: samples with ignored_label count for nothing */
   int32_t reserved;
   int64_t ignored_label; /* -100 */
 } apus_cross_entropy_desc;
-/* The mean over a batch, without smoothing. INVALID_ARGUMENT: NULL. */
+/* The mean over all rows, without smoothing; positions is 1. INVALID_ARGUMENT: NULL. */
 apus_status apus_cross_entropy_desc_init(apus_cross_entropy_desc *desc, int32_t dtype, int64_t batch, int64_t classes,
                                          int32_t target_type);
-/* loss: one number, or batch of them. weights: a number for each class, or NULL. The mean over no sample is NaN.
+/* loss: one number, or batch x positions of them. weights: a number for each class, or NULL. The mean over no sample is NaN.
  * INVALID_ARGUMENT: a label outside of 0..classes-1 that is not the ignored one (all are looked at before anything is written),
  * smoothing outside of 0..1. */
 apus_status apus_cross_entropy_forward(const apus_context *context, const apus_cross_entropy_desc *desc, const void *x,

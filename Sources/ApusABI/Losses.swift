@@ -10,6 +10,7 @@ private func crossEntropy(_ pointer: UnsafePointer<apus_cross_entropy_desc>?) th
   var result = CrossEntropy(
     dataType: try require(desc.dtype, "dtype", DataType.self), batch: Int(desc.batch), classes: Int(desc.classes),
     target: try require(desc.target_type, "target_type", LossTarget.self))
+  result.positions = Int(desc.positions)
   result.isLogarithm = try requireFlag(desc.logarithm, "logarithm")
   result.reduction = try require(desc.reduction, "reduction", LossReduction.self)
   result.smoothing = desc.smoothing
@@ -31,6 +32,7 @@ public func apus_cross_entropy_desc_init(
     result.reduction = LossReduction.mean.rawValue
     result.batch = batch
     result.classes = classes
+    result.positions = 1
     result.ignored_label = -100
     try fill(desc, "desc", result)
   }

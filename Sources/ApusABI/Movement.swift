@@ -25,6 +25,76 @@ public func apus_fill(
   }
 }
 
+@c(apus_concatenate) @implementation
+public func apus_concatenate(
+  _ context: OpaquePointer?, _ axis: Int32, _ count: Int64, _ x_tensors: UnsafePointer<UnsafePointer<apus_tensor>?>?,
+  _ x: UnsafePointer<UnsafeRawPointer?>?, _ y_tensor: UnsafePointer<apus_tensor>?, _ y: UnsafeMutableRawPointer?
+) -> apus_status {
+  status { () throws(ApusError) in
+    if count > 0 && (x_tensors == nil || x == nil) {
+      throw .invalid(x_tensors == nil ? "x_tensors" : "x", "NULL", "it must point to \(count) of them")
+    }
+    try Movement.concatenate(
+      context: ExecutionContext.from(context), axis: Int(axis), count: Int(count),
+      { i throws(ApusError) in (try strided(x_tensors?[i], "x_tensors[\(i)]"), x?[i]) }, strided(y_tensor, "y_tensor"),
+      y)
+  }
+}
+
+@c(apus_split) @implementation
+public func apus_split(
+  _ context: OpaquePointer?, _ axis: Int32, _ x_tensor: UnsafePointer<apus_tensor>?, _ x: UnsafeRawPointer?,
+  _ count: Int64, _ y_tensors: UnsafePointer<UnsafePointer<apus_tensor>?>?,
+  _ y: UnsafePointer<UnsafeMutableRawPointer?>?
+) -> apus_status {
+  status { () throws(ApusError) in
+    if count > 0 && (y_tensors == nil || y == nil) {
+      throw .invalid(y_tensors == nil ? "y_tensors" : "y", "NULL", "it must point to \(count) of them")
+    }
+    try Movement.split(
+      context: ExecutionContext.from(context), axis: Int(axis), count: Int(count), strided(x_tensor, "x_tensor"), x
+    ) { i throws(ApusError) in (try strided(y_tensors?[i], "y_tensors[\(i)]"), y?[i]) }
+  }
+}
+
+private func padding(
+  _ mode: Int32, _ before: UnsafePointer<Int64>?, _ tensor: StridedTensor
+) throws(ApusError) -> Padding {
+  let mode = try require(mode, "mode", PaddingMode.self)
+  var numbers = InlineArray<8, Int>(repeating: 0)
+  if tensor.rank > 0 {
+    guard let before else { throw .invalid("before", "NULL", "it must point to \(tensor.rank) numbers") }
+    for i in 0..<tensor.rank { numbers[i] = Int(before[i]) }
+  }
+  return Padding(mode, before: numbers)
+}
+
+@c(apus_pad) @implementation
+public func apus_pad(
+  _ context: OpaquePointer?, _ mode: Int32, _ value: Double, _ before: UnsafePointer<Int64>?,
+  _ x_tensor: UnsafePointer<apus_tensor>?, _ x: UnsafeRawPointer?, _ y_tensor: UnsafePointer<apus_tensor>?,
+  _ y: UnsafeMutableRawPointer?
+) -> apus_status {
+  status { () throws(ApusError) in
+    let tensor = try strided(x_tensor, "x_tensor")
+    var padding = try padding(mode, before, tensor)
+    padding.value = value
+    try padding.forward(context: ExecutionContext.from(context), tensor, x, strided(y_tensor, "y_tensor"), y)
+  }
+}
+
+@c(apus_pad_backward) @implementation
+public func apus_pad_backward(
+  _ context: OpaquePointer?, _ mode: Int32, _ before: UnsafePointer<Int64>?, _ dy_tensor: UnsafePointer<apus_tensor>?,
+  _ dy: UnsafeRawPointer?, _ dx_tensor: UnsafePointer<apus_tensor>?, _ dx: UnsafeMutableRawPointer?
+) -> apus_status {
+  status { () throws(ApusError) in
+    let tensor = try strided(dy_tensor, "dy_tensor")
+    try padding(mode, before, tensor)
+      .backward(context: ExecutionContext.from(context), tensor, dy, strided(dx_tensor, "dx_tensor"), dx)
+  }
+}
+
 /// The header's struct for a view.
 private func store(_ view: StridedTensor, _ result: UnsafeMutablePointer<apus_tensor>?) throws(ApusError) {
   guard let result else { throw .invalid("view", "NULL", "it must point to a struct") }

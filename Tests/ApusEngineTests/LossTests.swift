@@ -103,6 +103,50 @@ import Testing
     }
   }
 
+  /// Classes that are planes give the bits of classes that are rows.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func classesAsPlanes(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    var random = Randomness(seed: 13)
+    for (batch, classes, positions) in [(1, 1, 2), (2, 3, 5), (3, 21, 64), (2, 17, 130)] {
+      let rows = batch * positions
+      func planes(_ values: [Double]) -> [Double] {
+        (0..<values.count).map { i in
+          let (sample, place) = i.quotientAndRemainder(dividingBy: classes * positions)
+          return values[(sample * positions + place % positions) * classes + place / positions]
+        }
+      }
+      let x = random.reals(rows * classes, type, scale: 4)
+      let t = random.reals(rows * classes, type).map { type.rounded(abs($0)) }
+      let dloss = RealArray(type, random.reals(rows, type))
+      let labels = (0..<rows).map { _ in Int64(random.int(0...classes - 1)) }
+      for target in [LossTarget.int64, .probabilities] {
+        for reduction in LossReduction.allCases {
+          func run(_ plan: CrossEntropy, _ x: [Double], _ t: [Double]) throws -> ([UInt8], [Double]) {
+            let (source, probabilities) = (RealArray(type, x), RealArray(type, t))
+            let loss = RealArray(type, count: plan.lossCount)
+            try labels.withUnsafeBytes { labels in
+              let targets = target == .int64 ? labels.baseAddress : UnsafeRawPointer(probabilities.pointer)
+              try plan.forward(
+                context: context, x: source.pointer, targets: targets, classWeights: nil, loss: loss.pointer)
+              try plan.backward(
+                context: context, x: source.pointer, targets: targets, classWeights: nil, dloss: dloss.pointer,
+                dx: source.pointer)
+            }
+            return (loss.bytes, source.values)
+          }
+          var plan = CrossEntropy(dataType: type, batch: rows, classes: classes, target: target)
+          plan.reduction = reduction
+          plan.ignoredLabel = classes > 2 ? 1 : nil
+          let expected = try run(plan, x, t)
+          (plan.batch, plan.positions) = (batch, positions)
+          let found = try run(plan, planes(x), planes(t))
+          #expect(found.0 == expected.0 && found.1 == planes(expected.1), "\(set) \(plan)")
+        }
+      }
+    }
+  }
+
   private func value(_ kind: PointwiseLoss, _ x: Double, _ t: Double, _ delta: Double) -> Double {
     let d = abs(x - t)
     switch kind {

@@ -54,6 +54,40 @@ import Testing
     #expect(dx == [0.5, 0, -0.5, 0] && dgamma == [-1, 0, 0, 0] && dbeta == [1, 0, 0, 0])
   }
 
+  @Test func slopesThereAndBack() throws {
+    let prelu = PReLUFunction<Float>(batch: 2, channels: 2, positions: 2)
+    let x: [Float] = [1, -1, 2, -2, -3, 3, -4, 4]
+    let slopes: [Float] = [0.5, 0.25]
+    var y = x
+    try prelu.forward(x.span, slopes: slopes.span, into: &y)
+    #expect(y == [1, -0.5, 2, -0.5, -1.5, 3, -1, 4])
+    let ones = [Float](repeating: 1, count: 8)
+    var (dx, dslopes) = (y, slopes)
+    try prelu.backward(x.span, dy: ones.span, slopes: slopes.span, into: &dx, dslopes: &dslopes)
+    #expect(dx == [1, 0.5, 1, 0.25, 0.5, 1, 0.25, 1] && dslopes == [-4, -6])
+    let error = #expect(throws: ApusError.self) { try prelu.forward(x.span, slopes: [1].span, into: &y) }
+    #expect(error?.message == "slopes has 1 elements, but 2 are needed")
+    let negative = #expect(throws: ApusError.self) {
+      try PReLUFunction<Float>(batch: -1, channels: 2).forward(x.span, slopes: slopes.span, into: &y)
+    }
+    #expect(negative?.message.contains("outer is -1") == true)
+  }
+
+  @Test func localResponseThereAndBack() throws {
+    // A window of one channel, and beta 1: y = x / (1 + x^2), dy/dx = (1 - x^2) / (1 + x^2)^2.
+    let norm = ResponseNormalization<Double>(batch: 1, channels: 3, positions: 1, size: 1, alpha: 1, beta: 1)
+    let x: [Double] = [0, 1, 2]
+    var y = x
+    try norm.forward(x.span, into: &y)
+    #expect(zip(y, [0, 0.5, 0.4]).allSatisfy { abs($0 - $1) < 1e-14 })
+    try norm.backward(x.span, dy: [1, 1, 1].span, into: &y)
+    #expect(zip(y, [1, 0, -0.12]).allSatisfy { abs($0 - $1) < 1e-14 })
+    let error = #expect(throws: ApusError.self) {
+      try ResponseNormalization<Double>(batch: 1, channels: 3, positions: 1, k: 0).forward(x.span, into: &y)
+    }
+    #expect(error?.message.contains("k is 0.0") == true)
+  }
+
   @Test func parametersAndRandomNumbers() throws {
     var p: [Float] = [1, -1]
     var (m, v) = ([Float](repeating: 0, count: 2), [Float](repeating: 0, count: 2))

@@ -358,7 +358,12 @@ static void count_layer_calls(const apus_context *context, int32_t dtype) {
   apus_cross_entropy_desc entropy;
   apus_optimizer_desc optimizer;
   apus_embedding_desc embedding;
-  apus_tensor matrix, row;
+  apus_tensor matrix, row, inside, half;
+  int64_t pad[2] = {3, 7}, inside_shape[2] = {35, 980}, half_shape[2] = {20, 1000};
+  const apus_tensor *halves[2] = {&half, &half};
+  const void *sources[2] = {p[0], p[1]};
+  void *results[2] = {p[3], p[4]};
+  apus_cross_entropy_desc planes;
   double value, scale;
   CHECK_OK(apus_elementwise_desc_init(&element, dtype, APUS_ACTIVATION_GELU, n));
   CHECK_OK(apus_softmax_desc_init(&softmax, dtype, 2, shape, 1));
@@ -375,6 +380,10 @@ static void count_layer_calls(const apus_context *context, int32_t dtype) {
   CHECK_OK(apus_embedding_desc_init(&embedding, dtype, 40, 1000, 40));
   CHECK_OK(apus_tensor_init(&matrix, dtype, 2, shape));
   CHECK_OK(apus_tensor_init(&row, dtype, 1, shape + 1));
+  CHECK_OK(apus_tensor_init(&inside, dtype, 2, inside_shape));
+  CHECK_OK(apus_tensor_init(&half, dtype, 2, half_shape));
+  CHECK_OK(apus_cross_entropy_desc_init(&planes, dtype, 2, 1000, APUS_INT32));
+  planes.positions = 20;
   long before = 0;
   apus_status status = APUS_OK;
   for (int i = 0; i < 52; i++) {
@@ -388,6 +397,12 @@ static void count_layer_calls(const apus_context *context, int32_t dtype) {
     status |= apus_norm_backward(context, &norm, &args);
     status |= apus_binary(context, APUS_BINARY_ADD, &matrix, p[0], &row, p[1], &matrix, p[2]);
     status |= apus_copy(context, &matrix, p[0], &matrix, p[1]);
+    status |= apus_pad(context, APUS_PAD_REFLECT, 0, pad, &inside, p[0], &matrix, p[1]);
+    status |= apus_pad_backward(context, APUS_PAD_REFLECT, pad, &matrix, p[1], &inside, p[0]);
+    status |= apus_concatenate(context, 0, 2, halves, sources, &matrix, p[2]);
+    status |= apus_split(context, 0, &matrix, p[2], 2, halves, results);
+    status |= apus_cross_entropy_forward(context, &planes, p[0], indices, NULL, p[1]);
+    status |= apus_cross_entropy_backward(context, &planes, p[0], indices, NULL, NULL, p[1]);
     status |= apus_reduce(context, APUS_REDUCE_VARIANCE, 1 + i % 3, 0, &matrix, p[0], p[1]);
     status |= apus_cross_entropy_forward(context, &entropy, p[0], indices, NULL, p[1]);
     status |= apus_cross_entropy_backward(context, &entropy, p[0], indices, NULL, NULL, p[1]);

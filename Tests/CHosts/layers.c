@@ -82,6 +82,19 @@ static void softmax_and_losses(const apus_context *context, int32_t dtype) {
   CHECK(near(get(loss, dtype, 0), mean, dtype));
   CHECK_OK(apus_cross_entropy_backward(context, &e, x, labels, NULL, NULL, dx));
   CHECK(near(get(dx, dtype, 34), get(y, dtype, 34) / 9, dtype) && near(get(dx, dtype, 36), (get(y, dtype, 36) - 1) / 9, dtype));
+  /* The same rows as planes: 3 samples, 33 classes, 3 positions. */
+  void *planes = numbers(dtype, n, 4);
+  double losses[9];
+  for (int r = 0; r < 9; r++)
+    for (int c = 0; c < 33; c++) put(planes, dtype, (r / 3 * 33 + c) * 3 + r % 3, get(x, dtype, r * 33 + c));
+  e.batch = e.positions = 3;
+  CHECK_OK(apus_cross_entropy_forward(context, &e, planes, labels, NULL, losses));
+  CHECK(get(losses, dtype, 0) == get(loss, dtype, 0));
+  CHECK_OK(apus_cross_entropy_backward(context, &e, planes, labels, NULL, NULL, planes));
+  for (int r = 0; r < 9; r++)
+    for (int c = 0; c < 33; c++) CHECK(get(planes, dtype, (r / 3 * 33 + c) * 3 + r % 3) == get(dx, dtype, r * 33 + c));
+  free(planes);
+  e.batch = 9, e.positions = 1;
   labels[4] = 33;
   CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_cross_entropy_forward(context, &e, x, labels, NULL, loss));
   CHECK(strstr(apus_last_error(), "targets[4] is 33"));
@@ -181,6 +194,31 @@ static void tensors(const apus_context *context, int32_t dtype) {
   CHECK_OK(apus_tensor_slice(&m, 1, 39, 4, -10, &part, &offset));
   CHECK(offset == 39 && part.shape[1] == 4 && part.strides[1] == -10);
   CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_tensor_slice(&m, 1, 38, 4, 1, &part, &offset));
+  apus_tensor left, right, wide;
+  int64_t left_shape[2] = {17, 15}, right_shape[2] = {17, 25}, wide_shape[2] = {19, 45}, before[2] = {1, 2};
+  CHECK_OK(apus_tensor_init(&left, dtype, 2, left_shape));
+  CHECK_OK(apus_tensor_init(&right, dtype, 2, right_shape));
+  CHECK_OK(apus_tensor_init(&wide, dtype, 2, wide_shape));
+  void *p = numbers(dtype, n, 4), *q = numbers(dtype, n, 5), *z = numbers(dtype, 19 * 45, 6);
+  const apus_tensor *parts[2] = {&left, &right};
+  const void *sources[2] = {p, q};
+  void *results[2] = {p, q};
+  CHECK_OK(apus_split(context, 1, &m, x, 2, parts, results));
+  CHECK(get(p, dtype, 15) == get(x, dtype, 40) && get(q, dtype, 0) == get(x, dtype, 15));
+  CHECK_OK(apus_concatenate(context, 1, 2, parts, sources, &m, y));
+  for (int i = 0; i < n; i++) CHECK(get(y, dtype, i) == get(x, dtype, i));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_concatenate(context, 1, 1, parts, sources, &m, y));
+  CHECK(strstr(apus_last_error(), "the sum of the 1 parts' sizes, which is 15"));
+  CHECK_OK(apus_pad(context, APUS_PAD_REFLECT, 0, before, &m, x, &wide, z));
+  CHECK(get(z, dtype, 0) == get(x, dtype, 42) && get(z, dtype, 44) == get(x, dtype, 76));
+  CHECK_OK(apus_pad(context, APUS_PAD_CONSTANT, 7, before, &m, x, &wide, z));
+  CHECK(get(z, dtype, 0) == 7 && get(z, dtype, 47) == get(x, dtype, 0));
+  CHECK_OK(apus_pad_backward(context, APUS_PAD_REPLICATE, before, &wide, z, &m, y));
+  CHECK(near(get(y, dtype, 0), 5 * 7 + get(x, dtype, 0), dtype) && get(y, dtype, 41) == get(x, dtype, 41));
+  before[0] = 3;
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_pad(context, APUS_PAD_CIRCULAR, 0, before, &m, x, &wide, z));
+  CHECK(strstr(apus_last_error(), "y_tensor->shape[0] is 19"));
+  free(p), free(q), free(z);
   CHECK_OK(apus_fill(context, 3, &v, b));
   CHECK(get(b, dtype, 39) == 3);
   CHECK_OK(apus_reduce(context, APUS_REDUCE_MEAN, 1, 0, &m, x, y));
@@ -249,7 +287,47 @@ static void updates(const apus_context *context, int32_t dtype) {
   for (int i = 0; i < 2; i++) free(p[i]), free(s[i]), free(q[i]), free((void *)g[i]);
 }
 
+/* A line for each call, with the problem as kbench takes it. */
+typedef struct heard {
+  int calls;
+  char operation[32], problem[64];
+} heard;
+
+static void listen(void *user, const apus_verbose_record *record) {
+  heard *h = (heard *)user;
+  h->calls++;
+  CHECK(record->struct_size == sizeof *record && strcmp(record->event, "run") == 0 && record->microseconds >= 0);
+  snprintf(h->operation, sizeof h->operation, "%s", record->operation);
+  snprintf(h->problem, sizeof h->problem, "%s", record->problem);
+}
+
+static void verbose(void) {
+  heard h = {0, "", ""};
+  int64_t shape[2] = {2, 3}, wide_shape[2] = {4, 4}, before[2] = {1, 0};
+  apus_tensor m, wide;
+  CHECK_OK(apus_tensor_init(&m, APUS_FLOAT32, 2, shape));
+  CHECK_OK(apus_tensor_init(&wide, APUS_FLOAT32, 2, wide_shape));
+  float x[6] = {1, 2, 3, 4, 5, 6}, y[16];
+  apus_elementwise_desc e;
+  apus_softmax_desc s;
+  CHECK_OK(apus_elementwise_desc_init(&e, APUS_FLOAT32, APUS_ACTIVATION_GELU, 6));
+  CHECK_OK(apus_softmax_desc_init(&s, APUS_FLOAT32, 2, shape, 0));
+  CHECK_OK(apus_set_verbose_callback(listen, &h));
+  CHECK_OK(apus_elementwise_backward(NULL, &e, x, x, y));
+  CHECK(h.calls == 1 && !strcmp(h.operation, "elementwise") && !strcmp(h.problem, "gelu:n6:backward"));
+  CHECK_OK(apus_softmax_forward(NULL, &s, x, y));
+  CHECK(h.calls == 2 && !strcmp(h.operation, "softmax") && !strcmp(h.problem, "softmax:n1c2p3"));
+  CHECK_OK(apus_pad(NULL, APUS_PAD_CONSTANT, 0, before, &m, x, &wide, y));
+  CHECK(h.calls == 3 && !strcmp(h.operation, "movement") && !strcmp(h.problem, "constant:[4, 4]"));
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_elementwise_forward(NULL, &e, NULL, y));
+  CHECK(h.calls == 3);
+  CHECK_OK(apus_set_verbose_callback(NULL, NULL));
+  CHECK_OK(apus_softmax_forward(NULL, &s, x, y));
+  CHECK(h.calls == 3);
+}
+
 int main(void) {
+  verbose();
   for (int32_t isa = APUS_ISA_BASELINE; isa <= APUS_ISA_AVX512; isa++) {
     if (!(context_info(NULL).isa_available >> isa & 1)) continue;
     apus_context *context = make_context(isa, 0, 2);

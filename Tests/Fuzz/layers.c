@@ -119,6 +119,51 @@ static void normalization(const apus_context *c) {
   judge(apus_norm_backward(c, &d, &a), broken);
 }
 
+/* A tensor padded and its gradient, and cut in two and put together. */
+static void padding(const apus_context *c, const apus_tensor *a, const int64_t *shape, int32_t rank, const void *p) {
+  int32_t mode = (int32_t)below(4);
+  int64_t before[4], padded[4], n = 1, m = 1;
+  int broken = 0;
+  for (int i = 0; i < rank; i++) {
+    int64_t behind = below(3);
+    before[i] = below(3);
+    padded[i] = before[i] + shape[i] + behind;
+    int64_t most = before[i] > behind ? before[i] : behind;
+    if (mode == APUS_PAD_REFLECT) broken |= most && most >= shape[i];
+    if (mode == APUS_PAD_REPLICATE) broken |= most && !shape[i];
+    if (mode == APUS_PAD_CIRCULAR) broken |= most > shape[i];
+    n *= padded[i];
+    m *= shape[i];
+  }
+  apus_tensor y;
+  MUST(apus_tensor_init(&y, dtype, rank, padded) == APUS_OK);
+  void *z = tensor(4, n);
+  MUST((apus_pad(c, mode, 1, before, a, p, &y, z) == APUS_OK) == !broken);
+  MUST((apus_pad_backward(c, mode, before, &y, z, a, tensor(5, m)) == APUS_OK) == !broken);
+  if (rank && breaks()) {
+    before[below((uint32_t)rank)] = odd_count();
+    MUST(apus_pad(c, mode, 1, before, a, p, &y, z) == APUS_OK || apus_last_error()[0]);
+  }
+  if (!rank) return;
+  int32_t axis = (int32_t)below((uint32_t)rank);
+  apus_tensor parts[2] = {*a, *a};
+  parts[0].shape[axis] = below((uint32_t)shape[axis] + 1);
+  parts[1].shape[axis] -= parts[0].shape[axis];
+  const apus_tensor *tensors[2] = {&parts[0], &parts[1]};
+  int64_t counts[2] = {1, 1};
+  for (int k = 0; k < 2; k++) {
+    int64_t own[4];
+    for (int i = 0; i < rank; i++) counts[k] *= own[i] = parts[k].shape[i];
+    MUST(apus_tensor_init(&parts[k], dtype, rank, own) == APUS_OK);
+  }
+  void *results[2] = {tensor(4, counts[0]), tensor(5, counts[1])};
+  const void *sources[2] = {results[0], results[1]};
+  void *whole = tensor(6, m);
+  MUST(apus_split(c, axis, a, p, 2, tensors, results) == APUS_OK);
+  MUST(apus_concatenate(c, axis, 2, tensors, sources, a, whole) == APUS_OK);
+  for (int64_t i = 0; i < m; i++) MUST(at(whole, i) == at(p, i));
+}
+
 static void tensors(const apus_context *c) {
   int64_t shape[4], n = 1, m = 1;
   int32_t rank = (int32_t)below(5);
@@ -136,6 +181,7 @@ static void tensors(const apus_context *c) {
   void *p = tensor(0, n), *q = tensor(1, m), *r = tensor(2, n);
   MUST(apus_binary(c, (int32_t)below(13), &a, p, &b, q, &y, r) == APUS_OK);
   MUST(apus_select(c, &b, q, &a, p, &b, q, &y, r) == APUS_OK);
+  padding(c, &a, shape, rank, p);
   int32_t axes = rank ? (int32_t)below(1u << rank) : 0, kind = (int32_t)below(8);
   /* Without an element there may still be results. */
   int64_t kept = 1;
@@ -168,8 +214,10 @@ static void tensors(const apus_context *c) {
 
 static void losses(const apus_context *c) {
   apus_cross_entropy_desc d;
-  int64_t batch = below(20), classes = 1 + below(below(2) ? 10 : 200);
-  MUST(apus_cross_entropy_desc_init(&d, dtype, batch, classes, APUS_INT64) == APUS_OK);
+  int64_t samples = below(5), positions = below(2) ? 1 : below(5);
+  int64_t batch = samples * positions, classes = 1 + below(below(2) ? 10 : 200);
+  MUST(apus_cross_entropy_desc_init(&d, dtype, samples, classes, APUS_INT64) == APUS_OK);
+  d.positions = positions;
   d.reduction = (int32_t)below(3);
   d.ignores = 1;
   void *x = tensor(0, batch * classes), *dx = tensor(1, batch * classes), *loss = tensor(2, batch + 1);

@@ -30,6 +30,7 @@ import Testing
   @Test(arguments: [
     ("swift", "gemm-swift", "main.swift", "[4.0, 5.0, 10.0, 11.0]\n"), ("c", "gemm-c", "main.c", "4 5\n10 11\n"),
     ("swift", "conv-swift", "main.swift", "[32, 32] 760\n14.5 38.5\n125.0 1800.0 2048.0\n"),
+    ("swift", "train-swift", "main.swift", "[0 1 1 0] 42\n"),
     ("c", "conv-c", "main.c", "2 x 4\n0 30 30 0\n0 30 30 0\n"),
   ])
   func example(_ language: String, _ target: String, _ file: String, _ output: String) throws {

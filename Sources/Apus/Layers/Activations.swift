@@ -135,15 +135,8 @@ public final class PReLU: Module {
     require(channels > 0, "PReLU takes a number of channels above 0, not \(channels)")
     weight = Parameter(Tensor(repeating: slope, shape: [channels], dtype: dtype))
   }
-  /// max(x, 0) + slope min(x, 0)
-  public func callAsFunction(_ x: Tensor) -> Tensor {
-    let channels = weight.shape[0]
-    require(
-      channels == 1 || x.rank >= 2 && x.shape[1] == channels,
-      "PReLU of \(channels) channels takes them as dimension 1, but x has the shape \(x.shape)")
-    let slopes = channels == 1 ? weight.value : weight.value.reshaped([-1] + Array(repeating: 1, count: x.rank - 2))
-    return reported(x.relu() - slopes * (-x).relu())
-  }
+  /// ``Apus/prelu(_:slopes:)``
+  public func callAsFunction(_ x: Tensor) -> Tensor { reported(prelu(x, slopes: weight.value)) }
 }
 
 /// Any function as a layer.

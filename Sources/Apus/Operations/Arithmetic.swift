@@ -27,7 +27,7 @@ func binary(_ name: StaticString, _ function: BinaryFunction, _ a: Tensor, _ b: 
     a.shape == shape
     ? a.uninitializedLike() : b.shape == shape ? b.uninitializedLike() : Tensor(uninitialized: shape, a.dtype)
   compute(name, a, b, y) { context throws(ApusEngine.ApusError) in
-    if a.strides == y.strides && b.strides == y.strides && y.isDense {
+    if a.shape == b.shape && a.strides == y.strides && b.strides == y.strides && y.isDense {
       var flat = StridedTensor(y.dtype.engine)
       try flat.append(size: y.count, stride: 1, name: "tensor")
       return try ApusEngine.Arithmetic.binary(

@@ -139,7 +139,7 @@ public func localResponseNormalization(
     x.rank >= 2 && x.dtype.isFloatingPoint,
     "localResponseNormalization: x is \(x.dtype) \(x.shape), but it takes floating-point N x C and more")
   let (source, layout) = x.rank > 2 ? x.imagesLaidOut() : (x.detached().contiguous(), .channelsFirst)
-  var plan = ResponseNormalization(
+  var plan = ApusEngine.ResponseNormalization(
     dataType: x.dtype.engine, batch: x.shape[0], channels: x.shape[1], positions: x.shape[2...].reduce(1, *))
   plan.layout = layout
   plan.size = size

@@ -7,20 +7,22 @@ public enum Arithmetic {
     _ function: BinaryFunction, context: ExecutionContext, _ aTensor: StridedTensor, _ a: UnsafeRawPointer?,
     _ bTensor: StridedTensor, _ b: UnsafeRawPointer?, _ yTensor: StridedTensor, _ y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try checkTypes(("a", aTensor), ("b", bTensor), yTensor)
-    let loops = try Loops(result: yTensor, ("a", aTensor), ("b", bTensor))
-    try need("a", a, loops.count)
-    try need("b", b, loops.count)
-    try need("y", UnsafeRawPointer(y), loops.count)
-    guard let a, let b, let y else { return }
-    let size = yTensor.dataType.size
-    let kernels = kernels(context, yTensor.dataType)
-    let each = function == .power ? 40.0 : 3 * Double(size) / 64
-    let streams =
-      3 * loops.count * size > streamingBytes && UnsafeRawPointer(y) != a && UnsafeRawPointer(y) != b
-    try loops.run(
-      context: context, size: size, nanoseconds: Double(loops.count) * each, a, b, nil, y, streams: streams
-    ) { kernels.binary(function.rawValue, $0) }
+    try context.recorded("elementwise", yTensor.dataType, "\(function):\(yTensor.text)") { () throws(ApusError) in
+      try checkTypes(("a", aTensor), ("b", bTensor), yTensor)
+      let loops = try Loops(result: yTensor, ("a", aTensor), ("b", bTensor))
+      try need("a", a, loops.count)
+      try need("b", b, loops.count)
+      try need("y", UnsafeRawPointer(y), loops.count)
+      guard let a, let b, let y else { return }
+      let size = yTensor.dataType.size
+      let kernels = kernels(context, yTensor.dataType)
+      let each = function == .power ? 40.0 : 3 * Double(size) / 64
+      let streams =
+        3 * loops.count * size > streamingBytes && UnsafeRawPointer(y) != a && UnsafeRawPointer(y) != b
+      try loops.run(
+        context: context, size: size, nanoseconds: Double(loops.count) * each, a, b, nil, y, streams: streams
+      ) { kernels.binary(function.rawValue, $0) }
+    }
   }
 
   /// y = c ? a : b, where c is a number that is not 0; NaN is one.
@@ -29,19 +31,21 @@ public enum Arithmetic {
     _ a: UnsafeRawPointer?, _ bTensor: StridedTensor, _ b: UnsafeRawPointer?, _ yTensor: StridedTensor,
     _ y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try checkTypes(("a", aTensor), ("b", bTensor), yTensor)
-    try checkTypes(("condition", cTensor), ("b", bTensor), yTensor)
-    let loops = try Loops(result: yTensor, ("a", aTensor), ("b", bTensor), ("condition", cTensor))
-    try need("condition", c, loops.count)
-    try need("a", a, loops.count)
-    try need("b", b, loops.count)
-    try need("y", UnsafeRawPointer(y), loops.count)
-    guard let a, let b, let c, let y else { return }
-    let size = yTensor.dataType.size
-    let kernels = kernels(context, yTensor.dataType)
-    try loops.run(
-      context: context, size: size, nanoseconds: Double(loops.count * size) / 16, a, b, c, y, streams: false
-    ) { kernels.select($0) }
+    try context.recorded("elementwise", yTensor.dataType, "select:\(yTensor.text)") { () throws(ApusError) in
+      try checkTypes(("a", aTensor), ("b", bTensor), yTensor)
+      try checkTypes(("condition", cTensor), ("b", bTensor), yTensor)
+      let loops = try Loops(result: yTensor, ("a", aTensor), ("b", bTensor), ("condition", cTensor))
+      try need("condition", c, loops.count)
+      try need("a", a, loops.count)
+      try need("b", b, loops.count)
+      try need("y", UnsafeRawPointer(y), loops.count)
+      guard let a, let b, let c, let y else { return }
+      let size = yTensor.dataType.size
+      let kernels = kernels(context, yTensor.dataType)
+      try loops.run(
+        context: context, size: size, nanoseconds: Double(loops.count * size) / 16, a, b, c, y, streams: false
+      ) { kernels.select($0) }
+    }
   }
 
   private static func checkTypes(

@@ -11,6 +11,8 @@ public enum SelfTest {
       try convolution(context, Float.self, .float32)
       try convolution(context, Double.self, .float64)
       try recurrent(context)
+      try layers(context, Float.self, .float32)
+      try layers(context, Double.self, .float64)
     }
   }
 

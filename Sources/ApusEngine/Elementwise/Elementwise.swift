@@ -30,18 +30,20 @@ public struct Elementwise: Sendable, Equatable {
   public func forward(
     context: ExecutionContext, x: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check()
-    try need("x", x, count)
-    try need("y", UnsafeRawPointer(y), count)
-    guard let x, let y else { return }
-    let size = dataType.size
-    var options = options
-    options.streams = 2 * count * size > streamingBytes && x != UnsafeRawPointer(y)
-    let kernels = kernels(context)
-    try context.overStretches(of: count, grain: Self.grain, nanoseconds: nanoseconds(kernels.lanes, streams: 2)) {
-      first, count in
-      withUnsafePointer(to: options) {
-        kernels.map(function.rawValue, x + first * size, y + first * size, count, $0)
+    try context.recorded("elementwise", dataType, "\(function):n\(count)") { () throws(ApusError) in
+      try check()
+      try need("x", x, count)
+      try need("y", UnsafeRawPointer(y), count)
+      guard let x, let y else { return }
+      let size = dataType.size
+      var options = options
+      options.streams = 2 * count * size > streamingBytes && x != UnsafeRawPointer(y)
+      let kernels = kernels(context)
+      try context.overStretches(of: count, grain: Self.grain, nanoseconds: nanoseconds(kernels.lanes, streams: 2)) {
+        first, count in
+        withUnsafePointer(to: options) {
+          kernels.map(function.rawValue, x + first * size, y + first * size, count, $0)
+        }
       }
     }
   }
@@ -51,25 +53,27 @@ public struct Elementwise: Sendable, Equatable {
   public func backward(
     context: ExecutionContext, saved: UnsafeRawPointer?, dy: UnsafeRawPointer?, dx: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check()
-    if fromOutput && !function.hasGradient(fromOutputWithAlpha: alpha) {
-      throw .invalid(
-        "from_output", 1, "the output of \(function) with alpha \(alpha) does not tell its gradient: it must be 0")
-    }
-    try need("saved", saved, count)
-    try need("dy", dy, count)
-    try need("dx", UnsafeRawPointer(dx), count)
-    guard let saved, let dy, let dx else { return }
-    let size = dataType.size
-    var options = options
-    let result = UnsafeRawPointer(dx)
-    options.streams = 3 * count * size > streamingBytes && saved != result && dy != result && !accumulates
-    let kernels = kernels(context)
-    try context.overStretches(of: count, grain: Self.grain, nanoseconds: nanoseconds(kernels.lanes, streams: 3)) {
-      first, count in
-      let offset = first * size
-      withUnsafePointer(to: options) {
-        kernels.backward(function.rawValue, saved + offset, dy + offset, dx + offset, count, $0)
+    try context.recorded("elementwise", dataType, "\(function):n\(count):backward") { () throws(ApusError) in
+      try check()
+      if fromOutput && !function.hasGradient(fromOutputWithAlpha: alpha) {
+        throw .invalid(
+          "from_output", 1, "the output of \(function) with alpha \(alpha) does not tell its gradient: it must be 0")
+      }
+      try need("saved", saved, count)
+      try need("dy", dy, count)
+      try need("dx", UnsafeRawPointer(dx), count)
+      guard let saved, let dy, let dx else { return }
+      let size = dataType.size
+      var options = options
+      let result = UnsafeRawPointer(dx)
+      options.streams = 3 * count * size > streamingBytes && saved != result && dy != result && !accumulates
+      let kernels = kernels(context)
+      try context.overStretches(of: count, grain: Self.grain, nanoseconds: nanoseconds(kernels.lanes, streams: 3)) {
+        first, count in
+        let offset = first * size
+        withUnsafePointer(to: options) {
+          kernels.backward(function.rawValue, saved + offset, dy + offset, dx + offset, count, $0)
+        }
       }
     }
   }

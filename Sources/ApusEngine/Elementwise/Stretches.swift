@@ -12,7 +12,7 @@ extension ExecutionContext {
   ) throws(ApusError) {
     if count <= 0 { return }
     if threads == 1 || count <= grain || nanoseconds < Double(Self.breakEvenNanoseconds) { return body(0, count) }
-    try parallel(count: count, grain: grain) { body($0.lowerBound, $0.count) }
+    try parallel(neighbours: count, grain: grain, body)
   }
 
   /// Threads that pay for so much work in so many parts.

@@ -28,14 +28,16 @@ public struct Embedding: Sendable, Equatable {
   public func forward(
     context: ExecutionContext, table: UnsafeRawPointer?, indices: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check(table, indices)
-    try need("y", UnsafeRawPointer(y), count * width)
-    guard let table, let indices, let y, count > 0, width > 0 else { return }
-    let bytes = width * dataType.size
-    try context.overStretches(of: count, grain: max(1, 65536 / bytes), nanoseconds: Double(count * bytes) / 16) {
-      first, count in
-      for i in first..<first + count {
-        (y + i * bytes).copyMemory(from: table + index(indices, i) * bytes, byteCount: bytes)
+    try context.recorded("embedding", dataType, "lookup:n\(count)r\(rows)w\(width)") { () throws(ApusError) in
+      try check(table, indices)
+      try need("y", UnsafeRawPointer(y), count * width)
+      guard let table, let indices, let y, count > 0, width > 0 else { return }
+      let bytes = width * dataType.size
+      try context.overStretches(of: count, grain: max(1, 65536 / bytes), nanoseconds: Double(count * bytes) / 16) {
+        first, count in
+        for i in first..<first + count {
+          (y + i * bytes).copyMemory(from: table + index(indices, i) * bytes, byteCount: bytes)
+        }
       }
     }
   }
@@ -46,33 +48,35 @@ public struct Embedding: Sendable, Equatable {
     context: ExecutionContext, dy: UnsafeRawPointer?, indices: UnsafeRawPointer?, dtable: UnsafeMutableRawPointer?,
     accumulates: Bool
   ) throws(ApusError) {
-    try check(UnsafeRawPointer(dtable), indices)
-    try need("dy", dy, count * width)
-    guard let dtable, rows > 0, width > 0 else { return }
-    let kernels = Arithmetic.kernels(context, dataType)
-    let size = dataType.size
-    let bytes = width * size
-    let cost = Double(count * bytes) / 16 + (accumulates ? 0 : Double(rows * bytes) / 32)
-    let parts = context.slots(parts: max(1, rows / 16), nanoseconds: cost)
-    let perPart = rows.dividedRoundingUp(by: parts)
-    try context.parallel(count: parts) { range in
-      for part in range {
-        let low = part * perPart
-        let high = min(rows, low + perPart)
-        if low >= high { continue }
-        if !accumulates {
-          (dtable + low * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: (high - low) * bytes)
-        }
-        guard let dy, let indices else { continue }
-        var grid = ElementGrid()
-        grid.columns = width
-        for i in 0..<count {
-          let row = index(indices, i)
-          if row < low || row >= high || row == paddingIndex { continue }
-          grid.a = UnsafeRawPointer(dtable + row * bytes)
-          grid.b = dy + i * bytes
-          grid.y = dtable + row * bytes
-          withUnsafePointer(to: grid) { kernels.binary(BinaryFunction.add.rawValue, $0) }
+    try context.recorded("embedding", dataType, "lookup:n\(count)r\(rows)w\(width):backward") { () throws(ApusError) in
+      try check(UnsafeRawPointer(dtable), indices)
+      try need("dy", dy, count * width)
+      guard let dtable, rows > 0, width > 0 else { return }
+      let kernels = Arithmetic.kernels(context, dataType)
+      let size = dataType.size
+      let bytes = width * size
+      let cost = Double(count * bytes) / 16 + (accumulates ? 0 : Double(rows * bytes) / 32)
+      let parts = context.slots(parts: max(1, rows / 16), nanoseconds: cost)
+      let perPart = rows.dividedRoundingUp(by: parts)
+      try context.parallel(count: parts) { range in
+        for part in range {
+          let low = part * perPart
+          let high = min(rows, low + perPart)
+          if low >= high { continue }
+          if !accumulates {
+            (dtable + low * bytes).initializeMemory(as: UInt8.self, repeating: 0, count: (high - low) * bytes)
+          }
+          guard let dy, let indices else { continue }
+          var grid = ElementGrid()
+          grid.columns = width
+          for i in 0..<count {
+            let row = index(indices, i)
+            if row < low || row >= high || row == paddingIndex { continue }
+            grid.a = UnsafeRawPointer(dtable + row * bytes)
+            grid.b = dy + i * bytes
+            grid.y = dtable + row * bytes
+            withUnsafePointer(to: grid) { kernels.binary(BinaryFunction.add.rawValue, $0) }
+          }
         }
       }
     }

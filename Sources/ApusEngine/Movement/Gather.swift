@@ -29,16 +29,19 @@ public struct AxisGather: Sendable, Equatable {
   public func gather(
     context: ExecutionContext, x: UnsafeRawPointer?, indices: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check(x, indices)
-    try need("y", UnsafeRawPointer(y), outer * count * inner)
-    guard let x, let indices, let y, outer * count * inner > 0 else { return }
-    let bytes = inner * dataType.size
-    try context.overStretches(
-      of: outer * count, grain: max(1, 65536 / bytes), nanoseconds: Double(outer * count * bytes) / 8
-    ) { first, number in
-      for i in first..<first + number {
-        let (o, k) = i.quotientAndRemainder(dividingBy: count)
-        (y + i * bytes).copyMemory(from: x + (o * size + index(indices, k)) * bytes, byteCount: bytes)
+    try context.recorded("movement", dataType, "gather:\(count)of" + layerShape(outer, size, inner)) {
+      () throws(ApusError) in
+      try check(x, indices)
+      try need("y", UnsafeRawPointer(y), outer * count * inner)
+      guard let x, let indices, let y, outer * count * inner > 0 else { return }
+      let bytes = inner * dataType.size
+      try context.overStretches(
+        of: outer * count, grain: max(1, 65536 / bytes), nanoseconds: Double(outer * count * bytes) / 8
+      ) { first, number in
+        for i in first..<first + number {
+          let (o, k) = i.quotientAndRemainder(dividingBy: count)
+          (y + i * bytes).copyMemory(from: x + (o * size + index(indices, k)) * bytes, byteCount: bytes)
+        }
       }
     }
   }
@@ -47,21 +50,24 @@ public struct AxisGather: Sendable, Equatable {
   public func scatterAdd(
     context: ExecutionContext, x: UnsafeRawPointer?, indices: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try check(UnsafeRawPointer(y), indices)
-    try need("x", x, outer * count * inner)
-    guard let x, let indices, let y, outer * count * inner > 0 else { return }
-    let kernels = Arithmetic.kernels(context, dataType)
-    let bytes = inner * dataType.size
-    try context.overStretches(of: outer, grain: 1, nanoseconds: Double(outer * count * bytes) / 8) { first, number in
-      var grid = ElementGrid()
-      grid.columns = inner
-      for o in first..<first + number {
-        for k in 0..<count {
-          let to = y + (o * size + index(indices, k)) * bytes
-          grid.a = UnsafeRawPointer(to)
-          grid.b = x + (o * count + k) * bytes
-          grid.y = to
-          withUnsafePointer(to: grid) { kernels.binary(BinaryFunction.add.rawValue, $0) }
+    try context.recorded("movement", dataType, "scatter:\(count)of" + layerShape(outer, size, inner)) {
+      () throws(ApusError) in
+      try check(UnsafeRawPointer(y), indices)
+      try need("x", x, outer * count * inner)
+      guard let x, let indices, let y, outer * count * inner > 0 else { return }
+      let kernels = Arithmetic.kernels(context, dataType)
+      let bytes = inner * dataType.size
+      try context.overStretches(of: outer, grain: 1, nanoseconds: Double(outer * count * bytes) / 8) { first, number in
+        var grid = ElementGrid()
+        grid.columns = inner
+        for o in first..<first + number {
+          for k in 0..<count {
+            let to = y + (o * size + index(indices, k)) * bytes
+            grid.a = UnsafeRawPointer(to)
+            grid.b = x + (o * count + k) * bytes
+            grid.y = to
+            withUnsafePointer(to: grid) { kernels.binary(BinaryFunction.add.rawValue, $0) }
+          }
         }
       }
     }

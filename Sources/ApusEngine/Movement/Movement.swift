@@ -8,6 +8,16 @@ public enum Movement {
     context: ExecutionContext, _ xTensor: StridedTensor, _ x: UnsafeRawPointer?, _ yTensor: StridedTensor,
     _ y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
+    try context.recorded("movement", yTensor.dataType, "copy:\(yTensor.text)") { () throws(ApusError) in
+      try move(context: context, xTensor, x, yTensor, y)
+    }
+  }
+
+  /// `copy` as a part of another call.
+  static func move(
+    context: ExecutionContext, _ xTensor: StridedTensor, _ x: UnsafeRawPointer?, _ yTensor: StridedTensor,
+    _ y: UnsafeMutableRawPointer?
+  ) throws(ApusError) {
     try checkType("x_tensor", xTensor.dataType)
     try checkType("y_tensor", yTensor.dataType)
     let loops = try Loops(result: yTensor, ("x", xTensor))
@@ -69,7 +79,7 @@ public enum Movement {
   }
 
   @inline(__always)
-  private static func move<T>(
+  static func move<T>(
     _ x: UnsafeRawPointer, _ xs: Int, _ y: UnsafeMutableRawPointer, _ ys: Int, _ count: Int, _: T.Type
   ) {
     let x = x.assumingMemoryBound(to: T.self)
@@ -115,16 +125,25 @@ public enum Movement {
   public static func fill(
     context: ExecutionContext, _ yTensor: StridedTensor, _ y: UnsafeMutableRawPointer?, value: Double
   ) throws(ApusError) {
+    try context.recorded("movement", yTensor.dataType, "fill:\(yTensor.text)") { () throws(ApusError) in
+      try put(context: context, yTensor, y, value: value)
+    }
+  }
+
+  /// `fill` as a part of another call.
+  static func put(
+    context: ExecutionContext, _ yTensor: StridedTensor, _ y: UnsafeMutableRawPointer?, value: Double
+  ) throws(ApusError) {
     try yTensor.dataType.checkIsReal("a fill")
     let number = StridedTensor(yTensor.dataType)
     let float = Float(value)
     if yTensor.dataType == .float32 {
       try withUnsafePointer(to: float) { p throws(ApusError) in
-        try copy(context: context, number, UnsafeRawPointer(p), yTensor, y)
+        try move(context: context, number, UnsafeRawPointer(p), yTensor, y)
       }
     } else {
       try withUnsafePointer(to: value) { p throws(ApusError) in
-        try copy(context: context, number, UnsafeRawPointer(p), yTensor, y)
+        try move(context: context, number, UnsafeRawPointer(p), yTensor, y)
       }
     }
   }

@@ -59,16 +59,16 @@ extension Normalization {
           kernels.rowsBackward(&rows, block * perBlock, min(perBlock, batch - block * perBlock))
         }
       }
-      for (i, result) in [a.dgamma, a.dbeta].enumerated() {
-        guard let result else { continue }
-        let offset = i == 0 ? 0 : (parameters - 1) * row
-        let sums = Reals(result, dataType)
-        for c in 0..<channels {
-          var sum = 0.0
-          for block in 0..<blocks { sum += Reals(buffer + block * parameters * row + offset, dataType)[c] }
-          sums[c] = sum
-        }
+      let kernels =
+        dataType == .float32
+        ? context.instructionSet.kernels.reductions32 : context.instructionSet.kernels.reductions64
+      func addUp(_ offset: Int, _ result: UnsafeMutableRawPointer?) {
+        guard let result else { return }
+        kernels.columns(
+          Fold.sum.rawValue, buffer + offset, blocks, parameters * row / size, channels, nil, result, true)
       }
+      addUp(0, a.dgamma)
+      addUp((parameters - 1) * row, a.dbeta)
     }
   }
 }

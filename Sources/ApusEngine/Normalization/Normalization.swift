@@ -114,44 +114,52 @@ public struct NormalizationArguments {
 extension Normalization {
   /// y from x, and the statistics. Throws where a rule is broken or data are missing; nothing is written then.
   public func forward(context: ExecutionContext, _ a: NormalizationArguments) throws(ApusError) {
-    try check()
-    try need("x", a.x, count)
-    try need("y", UnsafeRawPointer(a.y), count)
-    if kind == .batch && !isTraining {
-      try need("running_mean", UnsafeRawPointer(a.runningMean), channels)
-      try need("running_variance", UnsafeRawPointer(a.runningVariance), channels)
-    }
-    if count == 0 { return }
-    switch (kind, layout) {
-    case (.layer, _), (.rms, _): try rowsForward(context, a)
-    case (_, .channelsFirst): try planesForward(context, a)
-    case (.batch, _): try batchColumnsForward(context, a)
-    default: try groupColumnsForward(context, a)
+    try context.recorded("norm", dataType, problemText) { () throws(ApusError) in
+      try check()
+      try need("x", a.x, count)
+      try need("y", UnsafeRawPointer(a.y), count)
+      if kind == .batch && !isTraining {
+        try need("running_mean", UnsafeRawPointer(a.runningMean), channels)
+        try need("running_variance", UnsafeRawPointer(a.runningVariance), channels)
+      }
+      if count == 0 { return }
+      switch (kind, layout) {
+      case (.layer, _), (.rms, _): try rowsForward(context, a)
+      case (_, .channelsFirst): try planesForward(context, a)
+      case (.batch, _): try batchColumnsForward(context, a)
+      default: try groupColumnsForward(context, a)
+      }
     }
   }
 
   /// dx, dgamma and dbeta, those that are not nil, from x, dy and the statistics.
   public func backward(context: ExecutionContext, _ a: NormalizationArguments) throws(ApusError) {
-    try check()
-    try need("x", a.x, count)
-    try need("dy", a.dy, count)
-    if kind != .rms { try need("mean", UnsafeRawPointer(a.mean), statisticsCount) }
-    try need("scale", UnsafeRawPointer(a.scale), statisticsCount)
-    if a.dx == nil && a.dgamma == nil && a.dbeta == nil {
-      throw .invalid("dx", "NULL", "one of dx, dgamma and dbeta must be wanted")
-    }
-    if count == 0 {
-      for p in [a.dgamma, a.dbeta] {
-        if let p { for c in 0..<channels { Reals(p, dataType)[c] = 0 } }
+    try context.recorded("norm", dataType, problemText + ":backward") { () throws(ApusError) in
+      try check()
+      try need("x", a.x, count)
+      try need("dy", a.dy, count)
+      if kind != .rms { try need("mean", UnsafeRawPointer(a.mean), statisticsCount) }
+      try need("scale", UnsafeRawPointer(a.scale), statisticsCount)
+      if a.dx == nil && a.dgamma == nil && a.dbeta == nil {
+        throw .invalid("dx", "NULL", "one of dx, dgamma and dbeta must be wanted")
       }
-      return
+      if count == 0 {
+        for p in [a.dgamma, a.dbeta] {
+          if let p { for c in 0..<channels { Reals(p, dataType)[c] = 0 } }
+        }
+        return
+      }
+      switch (kind, layout) {
+      case (.layer, _), (.rms, _): try rowsBackward(context, a)
+      case (_, .channelsFirst): try planesBackward(context, a)
+      case (.batch, _): try batchColumnsBackward(context, a)
+      default: try groupColumnsBackward(context, a)
+      }
     }
-    switch (kind, layout) {
-    case (.layer, _), (.rms, _): try rowsBackward(context, a)
-    case (_, .channelsFirst): try planesBackward(context, a)
-    case (.batch, _): try batchColumnsBackward(context, a)
-    default: try groupColumnsBackward(context, a)
-    }
+  }
+
+  private var problemText: String {
+    "\(kind):" + layerShape(batch, channels, positions) + (layout == .channelsLast ? ":nhwc" : "")
   }
 
   func kernels(_ context: ExecutionContext) -> NormalizationKernels {

@@ -30,6 +30,13 @@ public struct ResponseNormalization: Sendable, Equatable {
     self.positions = positions
   }
 
+  private var problemText: String {
+    "response:" + layerShape(batch, channels, positions) + (layout == .channelsLast ? ":nhwc" : "")
+  }
+
+  /// Throws the first rule that is broken.
+  public func check() throws(ApusError) { _ = try checkedShape() }
+
   private func checkedShape() throws(ApusError) -> ResponseShape {
     try dataType.checkIsReal("local response normalization")
     _ = try elementCount(dataType, ("batch", batch), ("channels", channels), ("positions", positions))
@@ -52,14 +59,16 @@ public struct ResponseNormalization: Sendable, Equatable {
   public func forward(
     context: ExecutionContext, x: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    let shape = try checkedShape()
-    let count = batch * channels * positions
-    try need("x", x, count)
-    try need("y", UnsafeRawPointer(y), count)
-    guard let x, let y, count > 0 else { return }
-    let kernels = kernels(context)
-    try overSamples(context, areas: 1, kernels.lanes) { n, scratch in
-      withUnsafePointer(to: shape) { kernels.response($0, x, y, n, 1, scratch) }
+    try context.recorded("norm", dataType, problemText) { () throws(ApusError) in
+      let shape = try checkedShape()
+      let count = batch * channels * positions
+      try need("x", x, count)
+      try need("y", UnsafeRawPointer(y), count)
+      guard let x, let y, count > 0 else { return }
+      let kernels = kernels(context)
+      try overSamples(context, areas: 1, kernels.lanes) { n, scratch in
+        withUnsafePointer(to: shape) { kernels.response($0, x, y, n, 1, scratch) }
+      }
     }
   }
 
@@ -67,15 +76,17 @@ public struct ResponseNormalization: Sendable, Equatable {
   public func backward(
     context: ExecutionContext, x: UnsafeRawPointer?, dy: UnsafeRawPointer?, dx: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    let shape = try checkedShape()
-    let count = batch * channels * positions
-    try need("x", x, count)
-    try need("dy", dy, count)
-    try need("dx", UnsafeRawPointer(dx), count)
-    guard let x, let dy, let dx, count > 0 else { return }
-    let kernels = kernels(context)
-    try overSamples(context, areas: 2, kernels.lanes) { n, scratch in
-      withUnsafePointer(to: shape) { kernels.responseBackward($0, x, dy, dx, n, 1, scratch) }
+    try context.recorded("norm", dataType, problemText + ":backward") { () throws(ApusError) in
+      let shape = try checkedShape()
+      let count = batch * channels * positions
+      try need("x", x, count)
+      try need("dy", dy, count)
+      try need("dx", UnsafeRawPointer(dx), count)
+      guard let x, let dy, let dx, count > 0 else { return }
+      let kernels = kernels(context)
+      try overSamples(context, areas: 2, kernels.lanes) { n, scratch in
+        withUnsafePointer(to: shape) { kernels.responseBackward($0, x, dy, dx, n, 1, scratch) }
+      }
     }
   }
 

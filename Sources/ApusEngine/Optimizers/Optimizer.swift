@@ -79,52 +79,61 @@ public struct Optimizer: Sendable, Equatable {
   public func run(
     context: ExecutionContext, count: Int, _ tensor: (Int) -> OptimizerTensor
   ) throws(ApusError) {
-    let numbers = try checkedNumbers()
-    let needsFirst = kind == .adam || kind == .adamW || (kind != .adagrad && momentum != 0)
-    let needsSecond = kind != .sgd
-    if count < 0 { throw .invalid("count", count, "a size must be at least 0") }
-    var blocks = 0
-    var elements = 0
-    for i in 0..<count {
-      let t = tensor(i)
-      _ = try elementCount(dataType, ("counts", t.count))
-      if t.count > 0 && (t.parameters == nil || t.gradients == nil) {
-        throw .invalid("tensor \(i)", "NULL", "parameters and gradients are needed")
-      }
-      if t.count > 0 && (needsFirst && t.first == nil || needsSecond && t.second == nil) {
-        throw .invalid(
-          needsFirst && t.first == nil ? "first[\(i)]" : "second[\(i)]", "NULL", "\(kind) keeps this state")
-      }
-      blocks += (t.count + Self.block - 1) / Self.block
-      elements += t.count
-    }
-    let kernels =
-      dataType == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
-    let size = dataType.size
-    try context.overStretches(of: blocks, grain: 4, nanoseconds: Double(elements * size) / 4) { first, count in
-      // The tensor of the first block, then one block after the other.
-      var i = 0
-      var before = 0
-      var block = first
-      while block < first + count {
+    try context.recorded(
+      "optimizer", dataType, problem(count, tensor)
+    ) { () throws(ApusError) in
+      let numbers = try checkedNumbers()
+      let needsFirst = kind == .adam || kind == .adamW || (kind != .adagrad && momentum != 0)
+      let needsSecond = kind != .sgd
+      if count < 0 { throw .invalid("count", count, "a size must be at least 0") }
+      var blocks = 0
+      var elements = 0
+      for i in 0..<count {
         let t = tensor(i)
-        let own = (t.count + Self.block - 1) / Self.block
-        if block >= before + own {
-          before += own
-          i += 1
-          continue
+        _ = try elementCount(dataType, ("counts", t.count))
+        if t.count > 0 && (t.parameters == nil || t.gradients == nil) {
+          throw .invalid("tensor \(i)", "NULL", "parameters and gradients are needed")
         }
-        guard let p = t.parameters, let g = t.gradients else { return }
-        let start = (block - before) * Self.block
-        let offset = start * size
-        withUnsafePointer(to: numbers) {
-          kernels.step(
-            $0, p + offset, g + offset, needsFirst ? t.first.map { $0 + offset } : nil,
-            needsSecond ? t.second.map { $0 + offset } : nil, min(Self.block, t.count - start))
+        if t.count > 0 && (needsFirst && t.first == nil || needsSecond && t.second == nil) {
+          throw .invalid(
+            needsFirst && t.first == nil ? "first[\(i)]" : "second[\(i)]", "NULL", "\(kind) keeps this state")
         }
-        block += 1
+        blocks += (t.count + Self.block - 1) / Self.block
+        elements += t.count
+      }
+      let kernels =
+        dataType == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
+      let size = dataType.size
+      try context.overStretches(of: blocks, grain: 4, nanoseconds: Double(elements * size) / 4) { first, count in
+        // The tensor of the first block, then one block after the other.
+        var i = 0
+        var before = 0
+        var block = first
+        while block < first + count {
+          let t = tensor(i)
+          let own = (t.count + Self.block - 1) / Self.block
+          if block >= before + own {
+            before += own
+            i += 1
+            continue
+          }
+          guard let p = t.parameters, let g = t.gradients else { return }
+          let start = (block - before) * Self.block
+          let offset = start * size
+          withUnsafePointer(to: numbers) {
+            kernels.step(
+              $0, p + offset, g + offset, needsFirst ? t.first.map { $0 + offset } : nil,
+              needsSecond ? t.second.map { $0 + offset } : nil, min(Self.block, t.count - start))
+          }
+          block += 1
+        }
       }
     }
+  }
+
+  /// As kbench has it.
+  private func problem(_ count: Int, _ tensor: (Int) -> OptimizerTensor) -> String {
+    "\(kind)".lowercased() + ":n\((0..<count).reduce(0) { $0 + tensor($1).count })"
   }
 
   /// Elements of a block.
@@ -174,57 +183,60 @@ public enum Clipping {
   public static func norm(
     _ type: DataType, context: ExecutionContext, count: Int, _ tensor: (Int) -> (count: Int, data: UnsafeRawPointer?)
   ) throws(ApusError) -> Double {
-    try type.checkIsReal("a norm")
-    if count < 0 { throw .invalid("count", count, "a size must be at least 0") }
-    let size = type.size
-    let block = Optimizer.block
-    var blocks = 0
-    var elements = 0
-    for i in 0..<count {
-      let t = tensor(i)
-      _ = try elementCount(type, ("counts", t.count))
-      if t.count > 0 && t.data == nil {
-        throw .invalid("gradients[\(i)]", "NULL", "its \(t.count) elements are needed")
-      }
-      blocks += (t.count + block - 1) / block
-      elements += t.count
-    }
-    if blocks == 0 { return 0 }
-    let kernels =
-      type == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
-    var total = 0.0
-    try withBuffer(bytes: blocks * 8) { (buffer) throws(ApusError) in
-      let sums = buffer.assumingMemoryBound(to: Double.self)
-      try context.overStretches(of: blocks, grain: 4, nanoseconds: Double(elements * size) / 20) { first, wanted in
-        var i = 0
-        var before = 0
-        var at = first
-        while at < first + wanted {
-          let t = tensor(i)
-          let own = (t.count + block - 1) / block
-          if at >= before + own {
-            before += own
-            i += 1
-            continue
-          }
-          guard let data = t.data else { return }
-          let start = (at - before) * block
-          let length = min(block, t.count - start)
-          let p = data + start * size
-          var sum = kernels.squares(p, length)
-          if !sum.isFinite && type == .float32 {
-            sum = 0
-            for j in 0..<length {
-              let v = Double(p.assumingMemoryBound(to: Float.self)[j])
-              sum += v * v
-            }
-          }
-          sums[at] = sum
-          at += 1
+    return try context.recorded("optimizer", type, "norm:n\((0..<count).reduce(0) { $0 + tensor($1).count })") {
+      () throws(ApusError) -> Double in
+      try type.checkIsReal("a norm")
+      if count < 0 { throw .invalid("count", count, "a size must be at least 0") }
+      let size = type.size
+      let block = Optimizer.block
+      var blocks = 0
+      var elements = 0
+      for i in 0..<count {
+        let t = tensor(i)
+        _ = try elementCount(type, ("counts", t.count))
+        if t.count > 0 && t.data == nil {
+          throw .invalid("gradients[\(i)]", "NULL", "its \(t.count) elements are needed")
         }
+        blocks += (t.count + block - 1) / block
+        elements += t.count
       }
-      for i in 0..<blocks { total += sums[i] }
+      if blocks == 0 { return 0 }
+      let kernels =
+        type == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
+      var total = 0.0
+      try withBuffer(bytes: blocks * 8) { (buffer) throws(ApusError) in
+        let sums = buffer.assumingMemoryBound(to: Double.self)
+        try context.overStretches(of: blocks, grain: 4, nanoseconds: Double(elements * size) / 20) { first, wanted in
+          var i = 0
+          var before = 0
+          var at = first
+          while at < first + wanted {
+            let t = tensor(i)
+            let own = (t.count + block - 1) / block
+            if at >= before + own {
+              before += own
+              i += 1
+              continue
+            }
+            guard let data = t.data else { return }
+            let start = (at - before) * block
+            let length = min(block, t.count - start)
+            let p = data + start * size
+            var sum = kernels.squares(p, length)
+            if !sum.isFinite && type == .float32 {
+              sum = 0
+              for j in 0..<length {
+                let v = Double(p.assumingMemoryBound(to: Float.self)[j])
+                sum += v * v
+              }
+            }
+            sums[at] = sum
+            at += 1
+          }
+        }
+        for i in 0..<blocks { total += sums[i] }
+      }
+      return total.squareRoot()
     }
-    return total.squareRoot()
   }
 }

@@ -28,35 +28,37 @@ public struct RandomFill: Sendable, Equatable {
   public func run(
     context: ExecutionContext, seed: UInt64, offset: UInt64, count: Int, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try dataType.checkIsReal("random numbers")
-    _ = try elementCount(dataType, ("count", count))
-    if !a.isFinite { throw .invalid("a", a, "it must be a number") }
-    if distribution == .uniform && !(b >= a && (b - a).isFinite) {
-      throw .invalid("b", b, "the upper end must be at least a, which is \(a)")
-    }
-    if distribution != .uniform && !(b >= 0 && b.isFinite) {
-      throw .invalid("b", b, "a standard deviation must be at least 0")
-    }
-    var shape = RandomShape()
-    shape.distribution = distribution
-    shape.a = a
-    shape.b = b
-    if distribution == .truncatedNormal {
-      if !(low < high && low >= -5 && high <= 5) {
-        throw .invalid("low", low, "it must be below high, which is \(high), and both within -5..5")
+    try context.recorded("random", dataType, "\(distribution):n\(count)") { () throws(ApusError) in
+      try dataType.checkIsReal("random numbers")
+      _ = try elementCount(dataType, ("count", count))
+      if !a.isFinite { throw .invalid("a", a, "it must be a number") }
+      if distribution == .uniform && !(b >= a && (b - a).isFinite) {
+        throw .invalid("b", b, "the upper end must be at least a, which is \(a)")
       }
-      shape.low = Self.normalDistribution(low)
-      shape.span = Self.normalDistribution(high) - shape.low
-      shape.lowest = low
-      shape.highest = high
-    }
-    try need("y", UnsafeRawPointer(y), count)
-    guard let y, count > 0 else { return }
-    let kernels = Self.kernels(context, dataType)
-    let source = RandomSource(seed: seed, first: offset)
-    try Self.overBlocks(context, count, each: distribution == .uniform ? 1 : 2.5) { first, count, scratch in
-      withUnsafePointer(to: source) { source in
-        withUnsafePointer(to: shape) { kernels.fill(source, $0, y, first, count, scratch) }
+      if distribution != .uniform && !(b >= 0 && b.isFinite) {
+        throw .invalid("b", b, "a standard deviation must be at least 0")
+      }
+      var shape = RandomShape()
+      shape.distribution = distribution
+      shape.a = a
+      shape.b = b
+      if distribution == .truncatedNormal {
+        if !(low < high && low >= -5 && high <= 5) {
+          throw .invalid("low", low, "it must be below high, which is \(high), and both within -5..5")
+        }
+        shape.low = Self.normalDistribution(low)
+        shape.span = Self.normalDistribution(high) - shape.low
+        shape.lowest = low
+        shape.highest = high
+      }
+      try need("y", UnsafeRawPointer(y), count)
+      guard let y, count > 0 else { return }
+      let kernels = Self.kernels(context, dataType)
+      let source = RandomSource(seed: seed, first: offset)
+      try Self.overBlocks(context, count, each: distribution == .uniform ? 1 : 2.5) { first, count, scratch in
+        withUnsafePointer(to: source) { source in
+          withUnsafePointer(to: shape) { kernels.fill(source, $0, y, first, count, scratch) }
+        }
       }
     }
   }
@@ -101,22 +103,24 @@ public enum Dropout {
     _ type: DataType, context: ExecutionContext, probability p: Double, seed: UInt64, offset: UInt64, count: Int,
     x: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    try type.checkIsReal("dropout")
-    _ = try elementCount(type, ("count", count))
-    if !(p >= 0 && p <= 1) { throw .invalid("probability", p, "it must be from 0 to 1") }
-    try need("x", x, count)
-    try need("y", UnsafeRawPointer(y), count)
-    guard let x, let y, count > 0 else { return }
-    if p == 1 {
-      y.initializeMemory(as: UInt8.self, repeating: 0, count: count * type.size)
-      return
-    }
-    let kernels = RandomFill.kernels(context, type)
-    let source = RandomSource(seed: seed, first: offset)
-    let threshold = UInt32(min(p * 0x1p32, 0x1p32 - 1))
-    try RandomFill.overBlocks(context, count, each: 1) { first, count, scratch in
-      withUnsafePointer(to: source) {
-        kernels.dropout($0, threshold, 1 / (1 - p), x, y, first, count, scratch)
+    try context.recorded("random", type, "dropout:n\(count)") { () throws(ApusError) in
+      try type.checkIsReal("dropout")
+      _ = try elementCount(type, ("count", count))
+      if !(p >= 0 && p <= 1) { throw .invalid("probability", p, "it must be from 0 to 1") }
+      try need("x", x, count)
+      try need("y", UnsafeRawPointer(y), count)
+      guard let x, let y, count > 0 else { return }
+      if p == 1 {
+        y.initializeMemory(as: UInt8.self, repeating: 0, count: count * type.size)
+        return
+      }
+      let kernels = RandomFill.kernels(context, type)
+      let source = RandomSource(seed: seed, first: offset)
+      let threshold = UInt32(min(p * 0x1p32, 0x1p32 - 1))
+      try RandomFill.overBlocks(context, count, each: 1) { first, count, scratch in
+        withUnsafePointer(to: source) {
+          kernels.dropout($0, threshold, 1 / (1 - p), x, y, first, count, scratch)
+        }
       }
     }
   }

@@ -40,54 +40,56 @@ public struct Reduction: Sendable, Equatable {
   public func run(
     context: ExecutionContext, _ xTensor: StridedTensor, x: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    let type = xTensor.dataType
-    try type.checkIsReal("a reduction")
-    let total = try xTensor.checkedCount("x_tensor")
-    if axes < 0 || axes >> xTensor.rank != 0 {
-      throw .invalid("axes", axes, "its bits must be axes of \(xTensor.text), 0 to \(xTensor.rank - 1)")
-    }
-    if !correction.isFinite { throw .invalid("correction", correction, "it must be a number") }
-    let shape = ReductionShape(xTensor, axes)
-    try need("y", UnsafeRawPointer(y), shape.outputs)
-    try need("x", x, total)
-    guard let y, shape.outputs > 0 else { return }
-    if shape.elements == 0 && (kind == .maximum || kind == .minimum) {
-      throw .invalid("x_tensor->shape", xTensor.text, "a maximum or minimum needs an element")
-    }
-    guard let x, shape.elements > 0 else {
-      let value = kind == .mean || kind == .variance ? Double.nan : kind == .logSumExp ? -Double.infinity : 0
-      for i in 0..<shape.outputs { Reals(y, type)[i] = value }
-      return
-    }
-    let kernels =
-      type == .float32 ? context.instructionSet.kernels.reductions32 : context.instructionSet.kernels.reductions64
-    let cost = Double(total * type.size) / 16
-    if shape.columns > 0 {
-      return try runColumns(context, shape, kernels, type, cost, x, y)
-    }
-    let result = Reals(y, type)
-    let size = type.size
-    if shape.outputs == 1 && shape.reduced == 1 && shape.runLength > Self.chunk {
-      return try runAlone(context, shape, kernels, type, cost, x, y)
-    }
-    let grain = max(1, 8192 / max(1, shape.elements))
-    try context.overStretches(of: shape.outputs, grain: grain, nanoseconds: cost) { first, count in
-      for o in first..<first + count {
-        let base = x + shape.keptOffset(o) * size
-        result[o] = finish(shape.elements) { fold, center in
-          var sum = identity(fold)
-          for r in 0..<shape.reduced {
-            let p = base + shape.reducedOffset(r) * size
-            var start = 0
-            while start < shape.runLength {
-              let length = min(Self.chunk, shape.runLength - start)
-              let part = kernels.run(
-                fold.rawValue, p + start * shape.runStride * size, length, shape.runStride, center)
-              sum = join(fold, sum, part)
-              start += length
+    try context.recorded("reduction", xTensor.dataType, "\(kind):\(xTensor.text):axes\(axes)") { () throws(ApusError) in
+      let type = xTensor.dataType
+      try type.checkIsReal("a reduction")
+      let total = try xTensor.checkedCount("x_tensor")
+      if axes < 0 || axes >> xTensor.rank != 0 {
+        throw .invalid("axes", axes, "its bits must be axes of \(xTensor.text), 0 to \(xTensor.rank - 1)")
+      }
+      if !correction.isFinite { throw .invalid("correction", correction, "it must be a number") }
+      let shape = ReductionShape(xTensor, axes)
+      try need("y", UnsafeRawPointer(y), shape.outputs)
+      try need("x", x, total)
+      guard let y, shape.outputs > 0 else { return }
+      if shape.elements == 0 && (kind == .maximum || kind == .minimum) {
+        throw .invalid("x_tensor->shape", xTensor.text, "a maximum or minimum needs an element")
+      }
+      guard let x, shape.elements > 0 else {
+        let value = kind == .mean || kind == .variance ? Double.nan : kind == .logSumExp ? -Double.infinity : 0
+        for i in 0..<shape.outputs { Reals(y, type)[i] = value }
+        return
+      }
+      let kernels =
+        type == .float32 ? context.instructionSet.kernels.reductions32 : context.instructionSet.kernels.reductions64
+      let cost = Double(total * type.size) / 16
+      if shape.columns > 0 {
+        return try runColumns(context, shape, kernels, type, cost, x, y)
+      }
+      let result = Reals(y, type)
+      let size = type.size
+      if shape.outputs == 1 && shape.reduced == 1 && shape.runLength > Self.chunk {
+        return try runAlone(context, shape, kernels, type, cost, x, y)
+      }
+      let grain = max(1, 8192 / max(1, shape.elements))
+      try context.overStretches(of: shape.outputs, grain: grain, nanoseconds: cost) { first, count in
+        for o in first..<first + count {
+          let base = x + shape.keptOffset(o) * size
+          result[o] = finish(shape.elements) { fold, center in
+            var sum = identity(fold)
+            for r in 0..<shape.reduced {
+              let p = base + shape.reducedOffset(r) * size
+              var start = 0
+              while start < shape.runLength {
+                let length = min(Self.chunk, shape.runLength - start)
+                let part = kernels.run(
+                  fold.rawValue, p + start * shape.runStride * size, length, shape.runStride, center)
+                sum = join(fold, sum, part)
+                start += length
+              }
             }
+            return sum
           }
-          return sum
         }
       }
     }

@@ -39,31 +39,33 @@ public struct Softmax: Sendable, Equatable {
   public func forward(
     context: ExecutionContext, x: UnsafeRawPointer?, y: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    let count = try checkedCount()
-    try need("x", x, count)
-    try need("y", UnsafeRawPointer(y), count)
-    guard let x, let y, count > 0 else { return }
-    let kernels = kernels(context)
-    let bytes = dataType.size
-    var shape = shape
-    let row = size * inner
-    let grain = max(1, 8192 / row)
-    let cost = Double(count) * Double(bytes) / 10 + Double(outer * inner) * 10
-    shape.streams = 2 * count * bytes > streamingBytes && x != UnsafeRawPointer(y) && inner == 1
-    if !shape.streams || isLogarithm || size * bytes > 512 << 10 {
-      if !isLogarithm { shape.streams = false }
-      return try context.overStretches(of: outer, grain: grain, nanoseconds: cost) { first, count in
-        withUnsafePointer(to: shape) { kernels.forward($0, x, y, first, count) }
+    try context.recorded("softmax", dataType, problemText) { () throws(ApusError) in
+      let count = try checkedCount()
+      try need("x", x, count)
+      try need("y", UnsafeRawPointer(y), count)
+      guard let x, let y, count > 0 else { return }
+      let kernels = kernels(context)
+      let bytes = dataType.size
+      var shape = shape
+      let row = size * inner
+      let grain = max(1, 8192 / row)
+      let cost = Double(count) * Double(bytes) / 10 + Double(outer * inner) * 10
+      shape.streams = 2 * count * bytes > streamingBytes && x != UnsafeRawPointer(y) && inner == 1
+      if !shape.streams || isLogarithm || size * bytes > 512 << 10 {
+        if !isLogarithm { shape.streams = false }
+        return try context.overStretches(of: outer, grain: grain, nanoseconds: cost) { first, count in
+          withUnsafePointer(to: shape) { kernels.forward($0, x, y, first, count) }
+        }
       }
-    }
-    let parts = (outer - 1) / grain + 1
-    let slots = context.slots(parts: parts, nanoseconds: cost)
-    let scratch = (size * bytes).roundedUp(to: Memory.alignment)
-    try withBuffer(bytes: slots * scratch) { (buffer) throws(ApusError) in
-      try context.parallel(parts: parts, slots: slots) { slot, part in
-        var shape = shape
-        shape.scratch = buffer + slot * scratch
-        kernels.forward(&shape, x, y, part * grain, min(grain, outer - part * grain))
+      let parts = (outer - 1) / grain + 1
+      let slots = context.slots(parts: parts, nanoseconds: cost)
+      let scratch = (size * bytes).roundedUp(to: Memory.alignment)
+      try withBuffer(bytes: slots * scratch) { (buffer) throws(ApusError) in
+        try context.parallel(parts: parts, slots: slots) { slot, part in
+          var shape = shape
+          shape.scratch = buffer + slot * scratch
+          kernels.forward(&shape, x, y, part * grain, min(grain, outer - part * grain))
+        }
       }
     }
   }
@@ -72,21 +74,25 @@ public struct Softmax: Sendable, Equatable {
   public func backward(
     context: ExecutionContext, y: UnsafeRawPointer?, dy: UnsafeRawPointer?, dx: UnsafeMutableRawPointer?
   ) throws(ApusError) {
-    let count = try checkedCount()
-    try need("y", y, count)
-    try need("dy", dy, count)
-    try need("dx", UnsafeRawPointer(dx), count)
-    guard let y, let dy, let dx, count > 0 else { return }
-    let kernels = kernels(context)
-    let bytes = dataType.size
-    var shape = shape
-    let result = UnsafeRawPointer(dx)
-    shape.streams = 3 * count * bytes > streamingBytes && y != result && dy != result && inner == 1
-    let cost = Double(count) * Double(bytes) / (isLogarithm ? 12 : 24) + Double(outer * inner) * 8
-    try context.overStretches(of: outer, grain: max(1, 8192 / (size * inner)), nanoseconds: cost) { first, count in
-      withUnsafePointer(to: shape) { kernels.backward($0, y, dy, dx, first, count) }
+    try context.recorded("softmax", dataType, problemText + ":backward") { () throws(ApusError) in
+      let count = try checkedCount()
+      try need("y", y, count)
+      try need("dy", dy, count)
+      try need("dx", UnsafeRawPointer(dx), count)
+      guard let y, let dy, let dx, count > 0 else { return }
+      let kernels = kernels(context)
+      let bytes = dataType.size
+      var shape = shape
+      let result = UnsafeRawPointer(dx)
+      shape.streams = 3 * count * bytes > streamingBytes && y != result && dy != result && inner == 1
+      let cost = Double(count) * Double(bytes) / (isLogarithm ? 12 : 24) + Double(outer * inner) * 8
+      try context.overStretches(of: outer, grain: max(1, 8192 / (size * inner)), nanoseconds: cost) { first, count in
+        withUnsafePointer(to: shape) { kernels.backward($0, y, dy, dx, first, count) }
+      }
     }
   }
+
+  private var problemText: String { (isLogarithm ? "logsoftmax:" : "softmax:") + layerShape(outer, size, inner) }
 
   private var shape: SoftmaxShape {
     var shape = SoftmaxShape()

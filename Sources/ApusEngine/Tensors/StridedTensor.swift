@@ -63,6 +63,13 @@ public struct StridedTensor: Sendable {
     return true
   }
 
+  /// As many elements along an axis, from the first one on.
+  public func part(of size: Int, along axis: Int) -> StridedTensor {
+    var result = self
+    result.shape[axis] = size
+    return result
+  }
+
   /// The shape, for messages.
   public var text: String { "[" + (0..<rank).map { "\(shape[$0])" }.joined(separator: ", ") + "]" }
 

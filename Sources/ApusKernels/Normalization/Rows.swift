@@ -24,11 +24,10 @@ func normalizeRows<V: KernelVector>(_ r: UnsafePointer<NormalizationRows>, _ fir
       mean = V(repeating: V.sum(total)) / length
     }
     // The corrected two-pass algorithm: what the mean lost in rounding is found again and taken out.
-    @inline(__always) func deviation(_ i: Int, _ n: Int) -> (V, V) {
-      let d = (n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: mean)) - mean
-      return (d, d * d)
+    @inline(__always) func deviation(_ i: Int, _ n: Int) -> V {
+      (n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: mean)) - mean
     }
-    let (rest, squares) = foldPair(size, V.self, deviation)
+    let (rest, squares) = foldSquares(size, V.self, deviation)
     var variance = V(repeating: V.sum(squares)) / length
     if !isRMS {
       let lost = V(repeating: V.sum(rest)) / length
@@ -91,47 +90,73 @@ func normalizeRowsBackward<V: KernelVector>(
   let means = r.pointee.mean?.assumingMemoryBound(to: Scalar.self)
   let dgamma = r.pointee.dgamma?.assumingMemoryBound(to: Scalar.self)
   let dbeta = r.pointee.dbeta?.assumingMemoryBound(to: Scalar.self)
+  let dxBase = r.pointee.dx?.assumingMemoryBound(to: Scalar.self)
   let isRMS = r.pointee.isRMS
-  let streams = r.pointee.streams && r.pointee.dgamma == nil && r.pointee.dbeta == nil
+  let streams = r.pointee.streams
   let inverse = V.one / V(repeating: Scalar(size))
-  for row in first..<first &+ count {
+  /// A row's pointers, mean and scale, and the means of g and of g h.
+  @inline(__always) func row(_ row: Int) -> (UnsafePointer<Scalar>, UnsafePointer<Scalar>, V, V, V, V) {
     let x = xBase.assumingMemoryBound(to: Scalar.self) + row &* size
     let dy = dyBase.assumingMemoryBound(to: Scalar.self) + row &* size
     let mean = V(repeating: isRMS ? 0 : means?[row] ?? 0)
     let scale = V(repeating: scales.assumingMemoryBound(to: Scalar.self)[row])
-    if let dxBase = r.pointee.dx {
-      let dx = dxBase.assumingMemoryBound(to: Scalar.self) + row &* size
-      @inline(__always) func f7(_ i: Int, _ n: Int) -> (V, V) {
-        var g = loadLanes(dy + i, n, V.self)
-        if let gamma { g *= loadLanes(gamma + i, n, V.self) }
-        return (g, g * ((loadLanes(x + i, n, V.self) - mean) * scale))
+    if dxBase == nil { return (x, dy, mean, scale, V.zero, V.zero) }
+    @inline(__always) func f7(_ i: Int, _ n: Int) -> (V, V) {
+      var g = loadLanes(dy + i, n, V.self)
+      if let gamma { g *= loadLanes(gamma + i, n, V.self) }
+      return (g, g * ((loadLanes(x + i, n, V.self) - mean) * scale))
+    }
+    let (s0, s1) = foldPair(size, V.self, f7)
+    return (x, dy, mean, scale, isRMS ? V.zero : V(repeating: V.sum(s0)) * inverse, V(repeating: V.sum(s1)) * inverse)
+  }
+  if let dxBase, let gamma, let dgamma, let dbeta {
+    // What networks train with. Two rows at a time halve the loads and stores of the parameters' gradients, whose order
+    // of additions stays that of the rows.
+    var at = first
+    while at < first &+ count {
+      let isPair = at &+ 1 < first &+ count
+      let (x0, dy0, mean0, scale0, a0, b0) = row(at)
+      let (x1, dy1, mean1, scale1, a1, b1) = isPair ? row(at &+ 1) : (x0, dy0, mean0, scale0, a0, b0)
+      let dx0 = dxBase + at &* size
+      let dx1 = dx0 + (isPair ? size : 0)
+      let past = streams && leadToAlignment(dx0, size, V.self) == 0 && leadToAlignment(dx1, size, V.self) == 0
+      @inline(__always) func keep(_ v: V, _ to: UnsafeMutablePointer<Scalar>, _ n: Int) {
+        if n == V.lanes { v.store(to) } else { v.store(to, first: n) }
       }
-      let (s0, s1) = foldPair(size, V.self, f7)
-      let a = isRMS ? V.zero : V(repeating: V.sum(s0)) * inverse
-      let b = V(repeating: V.sum(s1)) * inverse
-      if let gamma, let dgamma, let dbeta {
-        // What networks train with, in one loop.
-        var i = 0
-        while i < size {
-          let n = min(V.lanes, size &- i)
-          let d = loadLanes(dy + i, n, V.self)
-          let h = (loadLanes(x + i, n, V.self) - mean) * scale
-          let result = scale * ((d * loadLanes(gamma + i, n, V.self) - a) - h * b)
-          let p = V.multiplyAdd(loadLanes(UnsafePointer(dgamma) + i, n, V.self), d, h)
-          let q = loadLanes(UnsafePointer(dbeta) + i, n, V.self) + d
-          if n == V.lanes {
-            result.store(dx + i)
-            p.store(dgamma + i)
-            q.store(dbeta + i)
-          } else {
-            result.store(dx + i, first: n)
-            p.store(dgamma + i, first: n)
-            q.store(dbeta + i, first: n)
-          }
-          i = stepped(i, by: V.lanes)
+      @inline(__always) func keepResult(_ v: V, _ to: UnsafeMutablePointer<Scalar>, _ n: Int) {
+        if past && n == V.lanes { v.stream(to) } else { keep(v, to, n) }
+      }
+      var i = 0
+      while i < size {
+        let n = min(V.lanes, size &- i)
+        let factor = loadLanes(gamma + i, n, V.self)
+        var p = loadLanes(UnsafePointer(dgamma) + i, n, V.self)
+        var q = loadLanes(UnsafePointer(dbeta) + i, n, V.self)
+        let d0 = loadLanes(dy0 + i, n, V.self)
+        let h0 = (loadLanes(x0 + i, n, V.self) - mean0) * scale0
+        keepResult(scale0 * ((d0 * factor - a0) - h0 * b0), dx0 + i, n)
+        p = V.multiplyAdd(p, d0, h0)
+        q += d0
+        if isPair {
+          let d1 = loadLanes(dy1 + i, n, V.self)
+          let h1 = (loadLanes(x1 + i, n, V.self) - mean1) * scale1
+          keepResult(scale1 * ((d1 * factor - a1) - h1 * b1), dx1 + i, n)
+          p = V.multiplyAdd(p, d1, h1)
+          q += d1
         }
-        continue
+        keep(p, dgamma + i, n)
+        keep(q, dbeta + i, n)
+        i = stepped(i, by: V.lanes)
       }
+      at = stepped(at, by: 2)
+    }
+    if streams { apus_stream_fence() }
+    return
+  }
+  for at in first..<first &+ count {
+    let (x, dy, mean, scale, a, b) = row(at)
+    if let dxBase {
+      let dx = dxBase + at &* size
       if let gamma {
         @inline(__always) func f8(_ v0: V, _ v1: V, _ v2: V) -> V {
           scale * ((v1 * v2 - a) - ((v0 - mean) * scale) * b)

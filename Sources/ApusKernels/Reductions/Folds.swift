@@ -66,6 +66,37 @@ func foldPair<V: KernelVector>(_ count: Int, _: V.Type, _ f: (Int, Int) -> (V, V
   return (total0, total1)
 }
 
+/// The sums of f and of its square, as `foldPair` makes them, each square added in one step where the set can.
+@inline(__always)
+func foldSquares<V: KernelVector>(_ count: Int, _: V.Type, _ f: (Int, Int) -> V) -> (V, V) {
+  var total0 = V.zero, total1 = V.zero
+  var start = 0
+  while start < count {
+    let end = min(count, start &+ foldBlock)
+    var a0 = V.zero, a1 = V.zero, b0 = V.zero, b1 = V.zero
+    var i = start
+    while i &+ 2 &* V.lanes <= end {
+      let p = f(i, V.lanes)
+      let q = f(i &+ V.lanes, V.lanes)
+      a0 += p
+      a1 += q
+      b0 = V.multiplyAdd(b0, p, p)
+      b1 = V.multiplyAdd(b1, q, q)
+      i = stepped(i, by: 2 &* V.lanes)
+    }
+    while i < end {
+      let p = f(i, min(V.lanes, end &- i))
+      a0 += p
+      b0 = V.multiplyAdd(b0, p, p)
+      i = stepped(i, by: V.lanes)
+    }
+    total0 += a0 + a1
+    total1 += b0 + b1
+    start = stepped(start, by: foldBlock)
+  }
+  return (total0, total1)
+}
+
 /// The largest of a run, NaN if there is one; -infinity of none.
 @inline(__always)
 func largest<V: KernelVector>(_ count: Int, _: V.Type, _ f: (Int, Int) -> V) -> V.Scalar {

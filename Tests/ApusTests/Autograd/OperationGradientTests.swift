@@ -176,13 +176,8 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     GradientCase("local response norm", [[2, 5, 3]]) {
       localResponseNormalization($0[0], size: 3, alpha: 0.3, beta: 0.6, k: 2)
     },
-    GradientCase("PReLU", [[2, 3, 2], [3]]) { x in
-      let layer = PReLU(channels: 3, dtype: .float64)
-      layer.weight.isTrainable = false
-      layer.weight.value = x[1].detached()
-      // By x through the layer; by the slopes through its formula.
-      return layer(x[0]) + x[0].detached().clamped(to: -8...0) * (x[1] - x[1].detached()).reshaped([3, 1])
-    },
+    GradientCase("PReLU", [[2, 3, 2], [3]]) { prelu($0[0], slopes: $0[1]) },
+    GradientCase("PReLU with one slope", [[2, 3], [1]]) { prelu($0[0], slopes: $0[1]) },
     GradientCase("embedding", [[5, 3]]) {
       embedding($0[0], Tensor([4, 0, 4, 2], shape: [2, 2])).squared()
     },
