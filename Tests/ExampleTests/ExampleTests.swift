@@ -14,8 +14,9 @@ import Testing
     let runner = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     let places = CommandLine.arguments.filter { $0.hasSuffix(".xctest") } + [runner]
     let programs = places.map { URL(fileURLWithPath: $0).deletingLastPathComponent().appendingPathComponent(name) }
+    let program: URL = try #require(programs.first { FileManager.default.isExecutableFile(atPath: $0.path) })
     let process = Process()
-    process.executableURL = try #require(programs.first { FileManager.default.isExecutableFile(atPath: $0.path) })
+    process.executableURL = program
     process.arguments = arguments
     let (output, errors) = (Pipe(), Pipe())
     process.standardOutput = output

@@ -48,7 +48,7 @@ extension Trainer {
     }
     let state = try trainingState(texts, file.tensors)
     let optimizerState = try optimizerState(texts, file.tensors)
-    let rate = try texts.numbers("learning_rate", 1)[0]
+    let rate = try texts.rate(texts.numbers("learning_rate", 1)[0])
     let place = RandomGenerator.State(seed: try texts.integer("seed"), offset: try texts.integer("offset"))
     do throws(ApusError) {
       if let best = state.best { try model.check(best) }
@@ -96,7 +96,7 @@ extension Trainer {
     }
     if texts.texts["plateau"] != nil {
       let numbers = try texts.numbers("plateau", 3)
-      var plateau = PlateauSchedule(from: numbers[0])
+      var plateau = PlateauSchedule(from: try texts.rate(numbers[0]))
       plateau.best = numbers[1]
       plateau.waited = try texts.count(numbers[2])
       state.plateau = plateau
@@ -149,6 +149,8 @@ extension Trainer {
 private struct CheckpointTexts {
   let path: String
   let texts: [String: String]
+  /// What a `Double` holds exactly, and can be counted on from.
+  private static let counts = 0...1 << 53
 
   func error(_ message: String) -> FileError {
     FileError(code: .malformed, path: path, offset: nil, message: message)
@@ -165,13 +167,18 @@ private struct CheckpointTexts {
   }
 
   func count(_ name: String) throws(FileError) -> Int {
-    guard let value = Int(try text(name)), value >= 0 else { throw error("its \(name) is no count") }
+    guard let value = Int(try text(name)), Self.counts.contains(value) else { throw error("its \(name) is no count") }
     return value
   }
 
   func count(_ number: Double) throws(FileError) -> Int {
-    guard let value = Int(exactly: number), value >= 0 else { throw error("\(number) is no count") }
+    guard let value = Int(exactly: number), Self.counts.contains(value) else { throw error("\(number) is no count") }
     return value
+  }
+
+  func rate(_ number: Double) throws(FileError) -> Double {
+    if !number.isFinite { throw error("\(number) is no learning rate") }
+    return number
   }
 
   func numbers(_ name: String, _ count: Int) throws(FileError) -> [Double] {

@@ -24,7 +24,7 @@ public struct EarlyStop: Sendable {
 
   /// Takes the figure of an epoch, less being better. Whether it is the best, and whether the training ends.
   mutating func update(_ figure: Double) -> (isBest: Bool, ends: Bool) {
-    if figure < best - minimumChange || best == .infinity && figure < best {
+    if figure < best - minimumChange {
       best = figure
       waited = 0
       return (true, false)
