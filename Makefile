@@ -112,7 +112,9 @@ docs: | build/hosts
 	$(SWIFT) build -c release --target Apus
 	rm -rf build/symbols build/docs && mkdir -p build/symbols
 	$(SWIFT) symbolgraph-extract -module-name Apus -minimum-access-level public -output-dir build/symbols \
-	  -I "$$($(SWIFT) build -c release --show-bin-path)/Modules" -target "$$($(SWIFT)c -print-target-info | sed -n 's/.*"triple": "\(.*\)",/\1/p' | head -n 1)"
+	  -I "$$($(SWIFT) build -c release --show-bin-path)/Modules" \
+	  -Xcc -fmodule-map-file=Sources/ApusShims/include/module.modulemap -Xcc -fmodule-map-file=Sources/CZlib/module.modulemap \
+	  -target "$$($(SWIFT)c -print-target-info | sed -n 's/.*"triple": "\(.*\)",/\1/p' | head -n 1)"
 	docc convert Sources/Apus/Apus.docc --fallback-display-name Apus --fallback-bundle-identifier apus \
 	  --additional-symbol-graph-dir build/symbols --warnings-as-errors --output-path build/docs
 

@@ -114,7 +114,8 @@ let package = Package(
       path: "Sources/Examples/charlm", swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
-      name: "KbenchKit", dependencies: ["Apus", "ApusEngine", "ApusKernelInterface", "CApus"], path: "Benchmarks/KbenchKit",
+      name: "KbenchKit", dependencies: ["Apus", "ApusEngine", "ApusKernelInterface", "CApus"],
+      path: "Benchmarks/KbenchKit",
       swiftSettings: warningsAreErrors + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     .executableTarget(
       name: "kbench",

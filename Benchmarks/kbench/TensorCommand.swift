@@ -19,6 +19,6 @@ struct TensorCommand: ParsableCommand {
     let report = format.report(OperationCost.columns)
     let cost = OperationCost(seconds: try checked(seconds: seconds))
     defer { report.finish() }
-    if !(try cost.run(report: report)) { try end(.interrupted) }
+    if !cost.run(report: report) { try end(.interrupted) }
   }
 }

@@ -23,6 +23,19 @@
   public var tileBuffer: UnsafeMutableRawPointer?
   /// From one row of the tile buffer to the next, in elements.
   public var tileBufferStride: Int
+  /// Where a line's first and last pixels meet padding: finer blocks for the tiles that hold them, and which of those
+  /// are zeros. 0: all tiles have the same blocks.
+  public var edgeBlocks = 0
+  /// Steps in each of those blocks.
+  public var edgeSteps = 0
+  /// As the tile's `aOffsets`, `bOffsets` and `zeroRows`.
+  public var edgeAOffsets: UnsafePointer<Int>?
+  /// See `edgeAOffsets`.
+  public var edgeBOffsets: UnsafePointer<Int>?
+  /// See `edgeAOffsets`.
+  public var edgeZeroRows: UnsafePointer<Int>?
+  /// 1 where the first pixel meets padding, 2 where the last does.
+  public var edgeMask = 0
 
   /// Lines that plainly overwrite C.
   @inlinable public init(

@@ -65,6 +65,10 @@
   public var weightPitch = 0
   /// A vector of zeros.
   public var zeros: UnsafeRawPointer
+  /// Room for `waitingVectors` vectors, in which a block's sums, or dy, may wait for the next vector of channels; or nil.
+  public var waiting: UnsafeMutableRawPointer?
+  /// Seven lines of seven positions.
+  public static let waitingVectors = 49
 
   /// No lines.
   @inlinable public init(zeros: UnsafeRawPointer) { self.zeros = zeros }

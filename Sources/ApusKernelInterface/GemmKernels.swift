@@ -34,6 +34,11 @@
   public var accumulate: Bool
   /// The sums go on from what lies in C rather than from zero, so that a chain may be cut anywhere.
   public var continues = false
+  /// For each block, which rows of A are known to be zeros there (the padding of an image): 1 for the first, 2 for the last,
+  /// 3 for both. The tile may pass over their products, or not.
+  public var zeroRows: UnsafePointer<Int>?
+  /// Of the bits in `zeroRows`, those that are this tile's.
+  public var zeroRowMask = 0
   /// Every step asks for what lies so many elements after its row of B; 0 where there is nothing to come.
   public var bPrefetch = 0
 

@@ -10,8 +10,12 @@
   public var planeStride: Int
   /// From one row of the source to the next.
   public var rowStride: Int
-  /// Taps along the width, neighbours in the source.
+  /// Taps along the width.
   public var widthTaps: Int
+  /// From one tap along the width to the next, in elements of the source.
+  public var tapStride: Int
+  /// Weights of taps that are passed over after those of each channel.
+  public var skippedWeights: Int
   /// Taps along the height, 1 to `PlaneKernels.heightTaps`.
   public var heightTaps: Int
   /// Channels of the result, 1 to 3.
@@ -32,17 +36,22 @@
   public var firstRow: Int
   /// The row of the source after the last that is not padding.
   public var endRow: Int
+  /// A sum of zero is stored as +0, so that its bits do not tell whether products with zeros were left out.
+  public var hasPositiveZeros: Bool
 
   /// Every field as given.
   @inlinable public init(
-    channels: Int, planeStride: Int, rowStride: Int, widthTaps: Int, heightTaps: Int, resultChannels: Int,
-    resultPlaneStride: Int, resultRowStride: Int, rows: Int, columns: Int, accumulate: Bool, continues: Bool,
-    firstRow: Int, endRow: Int
+    channels: Int, planeStride: Int, rowStride: Int, widthTaps: Int, tapStride: Int, skippedWeights: Int,
+    heightTaps: Int, resultChannels: Int, resultPlaneStride: Int, resultRowStride: Int, rows: Int, columns: Int,
+    accumulate: Bool, continues: Bool,
+    firstRow: Int, endRow: Int, hasPositiveZeros: Bool
   ) {
     self.channels = channels
     self.planeStride = planeStride
     self.rowStride = rowStride
     self.widthTaps = widthTaps
+    self.tapStride = tapStride
+    self.skippedWeights = skippedWeights
     self.heightTaps = heightTaps
     self.resultChannels = resultChannels
     self.resultPlaneStride = resultPlaneStride
@@ -53,6 +62,7 @@
     self.continues = continues
     self.firstRow = firstRow
     self.endRow = endRow
+    self.hasPositiveZeros = hasPositiveZeros
   }
 }
 

@@ -10,18 +10,20 @@ import Testing
     var sampler = ConvolutionSampler(type, seed: 40)
     var list: [ConvolutionDescriptor] = [
       .plane(type, channels: 3, height: 24, width: 25, filters: 20, kernel: 5, stride: 2, pad: 2),
-      .plane(type, batch: 3, channels: 17, height: 9, width: 10, filters: 33, kernel: 3, pad: 1),
+      .plane(type, batch: 3, channels: 36, height: 9, width: 10, filters: 33, kernel: 3, pad: 1),
       .plane(type, batch: 2, channels: 40, height: 7, width: 7, filters: 90, kernel: 1),
       .plane(type, channels: 64, height: 2, width: 2, filters: 200, kernel: 3, pad: 1),
       .plane(type, channels: 6, height: 2, width: 700, filters: 3, kernel: 3, pad: 1),
       .plane(type, batch: 5, channels: 24, height: 11, width: 12, filters: 24, kernel: 3, pad: 1),
       .plane(type, batch: 2, channels: 6, height: 13, width: 12, filters: 16, kernel: 5),
+      .plane(type, batch: 2, channels: 512, height: 5, width: 4, filters: 150, kernel: 1),
     ]
     list[5].groups = 24
     for i in list.indices {
       sampler.addEpilogue(&list[i])
       list[i].isTransposed = i == 3 || i == 6
     }
+    (list[7].xLayout, list[7].yLayout) = (.channelsLast, .channelsLast)
     return list
   }
 
@@ -59,7 +61,7 @@ import Testing
     let one = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
     var sampler = ConvolutionSampler(type, seed: 50)
     for turn in 0..<80 {
-      var problem = turn < 7 ? Self.problems(type)[turn] : sampler.problem(products: 20_000)
+      var problem = turn < 8 ? Self.problems(type)[turn] : sampler.problem(products: 20_000)
       problem.batch = [2, 3, 7][turn % 3]
       for direction in [ConvolutionDirection.forward, .backwardData] {
         for d in try problem.withEachAlgorithm(direction, context) {
@@ -69,6 +71,34 @@ import Testing
           let alone = try trial.sample(n).run(one)
           if let difference = trial.difference(whole, sample: n, alone) { Issue.record("\(difference)") }
         }
+      }
+    }
+  }
+
+  /// The same where images may be a vector's lanes: batches that fill vectors and that do not, weights that are infinite
+  /// or make sums of zero, and several threads.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func samplesAsLanes(_ set: InstructionSet, _ type: DataType) throws {
+    let one = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
+    var problem = ConvolutionDescriptor.plane(type, channels: 5, height: 9, width: 7, filters: 6, kernel: 4)
+    problem.algorithm = .planes
+    var sampler = ConvolutionSampler(type, seed: 51)
+    for turn in 0..<24 {
+      problem.batch = [9, 16, 23, 32, 47, 70][turn % 6]
+      problem.xLayout = turn % 2 == 0 ? .channelsFirst : .channelsLast
+      problem.yLayout = turn % 4 < 2 ? .channelsFirst : .channelsLast
+      let context = try ExecutionContext(instructionSet: set, threads: 1 + turn % 3)
+      let trial = ConvolutionTrial(problem, .backwardData, accumulate: turn % 5 == 0, seed: sampler.random.next())
+      for i in 0..<trial.count(.weights) {
+        if turn % 3 == 1 { trial[.weights, i] *= 1e-323 }
+        if turn % 3 == 2 && i % 50 == 7 { trial[.weights, i] = .infinity }
+      }
+      let plan = try ConvolutionPlan(problem, direction: .backwardData, context: context)
+      #expect(plan.description.contains("images as lanes"))
+      let whole = try trial.run(plan, context)
+      for n in [0, sampler.random.int(0...problem.batch - 1), problem.batch - 1] {
+        let alone = try trial.sample(n).run(one)
+        if let difference = trial.difference(whole, sample: n, alone) { Issue.record("\(difference)") }
       }
     }
   }

@@ -3,12 +3,10 @@ import ApusKernelInterface
 import ApusTestSupport
 import Testing
 
-/// NaN and infinity. Where an infinite number meets the padding (backward: a place outside of dy), direct and implicit_gemm
-/// multiply a zero by it, which makes NaN, as in a tensor that is padded by hand; others may pass the place over. All else
-/// propagates in every algorithm but Winograd's, whose sums mix neighbours.
+/// NaN and infinity. Where an infinite number meets the padding (backward: a place outside of dy), an algorithm may multiply
+/// a zero by it, which makes NaN, as in a tensor that is padded by hand, or pass the place over. All else propagates in
+/// every algorithm but Winograd's, whose sums mix neighbours.
 @Suite struct ConvolutionSpecialValueTests {
-  static let multiplyPadding: [ConvolutionAlgorithm?] = [.direct, .implicitGemm]
-
   @Test(arguments: InstructionSet.available, gemmTypes)
   func propagate(_ set: InstructionSet, _ type: DataType) throws {
     let contexts = try GemmValueTests.contexts(set)
@@ -40,34 +38,29 @@ import Testing
     #expect(special > 100)
   }
 
-  /// What direct and implicit_gemm do, by example: 1 x 3 with one zero on either side and an infinite first tap.
+  /// Which zeros of the padding are multiplied, and make NaN of an infinite weight, is a function of the problem: not of
+  /// the batch, nor of the threads.
   @Test(arguments: InstructionSet.available, gemmTypes)
-  func paddingIsAZeroThatIsMultiplied(_ set: InstructionSet, _ type: DataType) throws {
-    let context = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
-    for layout in TensorLayout.allCases {
-      var window = SpatialWindow(rank: 1, input: Extents(1, 1, 3), window: Extents(1, 1, 3))
-      window.padBefore.width = 1
-      window.padAfter.width = 1
-      var problem = ConvolutionDescriptor(dataType: type, batch: 1, inputChannels: 1, outputChannels: 1, window: window)
-      problem.xLayout = layout
-      problem.yLayout = layout
-      for d in try problem.withEachAlgorithm(.forward, context) where Self.multiplyPadding.contains(d.algorithm) {
-        let trial = ConvolutionTrial(d, .forward)
-        for (i, x) in [1.0, 2, 3].enumerated() { trial[.x, i] = x }
-        for (i, w) in [Double.infinity, 1, 1].enumerated() { trial[.weights, i] = w }
-        let y = try trial.run(context)
-        #expect(trial.element(y, .y, 0).isNaN, "\(trial)")
-        #expect(trial.element(y, .y, 1) == .infinity && trial.element(y, .y, 2) == .infinity, "\(trial)")
-      }
-      for d in try problem.withEachAlgorithm(.backwardWeights, context)
-      where Self.multiplyPadding.contains(d.algorithm) {
-        let trial = ConvolutionTrial(d, .backwardWeights)
-        for (i, x) in [1.0, 2, 3].enumerated() { trial[.x, i] = x }
-        for (i, dy) in [Double.infinity, 1, 1].enumerated() { trial[.dy, i] = dy }
-        let dw = try trial.run(context)
-        // The first tap sees the padding where dy is infinite.
-        #expect(trial.element(dw, .dw, 0).isNaN, "\(trial)")
-        #expect(trial.element(dw, .dw, 1) == .infinity && trial.element(dw, .dw, 2) == .infinity, "\(trial)")
+  func infiniteWeightsInThePadding(_ set: InstructionSet, _ type: DataType) throws {
+    let one = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
+    let several = try ExecutionContext(instructionSet: set, threads: 3)
+    var random = Randomness(seed: 12)
+    for (turn, channels) in [2, 40, 40, 40].enumerated() {
+      var problem = ConvolutionDescriptor.plane(
+        type, batch: 3, channels: channels, height: 7 + turn, width: 9, filters: channels, kernel: 3, pad: 1,
+        layout: TensorLayout.allCases[turn % 2])
+      problem.window.padBefore.width = 1 + turn % 2
+      for direction in [ConvolutionDirection.forward, .backwardData] {
+        for d in try problem.withEachAlgorithm(direction, one) {
+          let trial = ConvolutionTrial(d, direction, seed: random.next())
+          for _ in 0..<4 { trial[.weights, random.int(0...trial.count(.weights) - 1)] = .infinity }
+          let whole = try trial.run(several)
+          if let objection = trial.objection(to: whole) { Issue.record("\(objection)") }
+          let n = random.int(0...2)
+          if let difference = try trial.difference(whole, sample: n, trial.sample(n).run(one)) {
+            Issue.record("\(difference)")
+          }
+        }
       }
     }
   }

@@ -100,6 +100,57 @@ import Testing
     }
   }
 
+  /// Padding that is passed over by rows of the kernel, and tap by tap at the ends of lines, in images of one to a few
+  /// tiles: kernels that reach beyond one side, or both, stride, dilation, and panels of one vector and of two.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func paddingOfWideLayers(_ set: InstructionSet, _ type: DataType) throws {
+    let contexts = try GemmValueTests.contexts(set)
+    var random = Randomness(seed: 22)
+    for turn in 0..<60 {
+      var d = ConvolutionDescriptor.plane(
+        type, batch: random.int(1...2), channels: random.int(32...36), height: random.int(1...9),
+        width: random.int(1...18), filters: random.int(32...40), kernel: random.pick([1, 3, 3, 3, 5]))
+      if random.int(0...3) == 0 {
+        d.window.rank = 3
+        (d.window.input.depth, d.window.window.depth) = (random.int(1...3), 2)
+      }
+      for i in d.window.dimensions {
+        d.window.padBefore[i] = random.int(0...3)
+        d.window.padAfter[i] = random.int(0...3)
+        d.window.stride[i] = random.pick([1, 1, 2])
+        d.window.dilation[i] = random.pick([1, 1, 2])
+      }
+      if !ConvolutionSampler.isLegal(d) { continue }
+      d.xLayout = random.pick(TensorLayout.allCases)
+      d.yLayout = random.pick(TensorLayout.allCases)
+      d.activation = random.pick([.identity, .relu])
+      try expectRight(
+        d, ConvolutionDirection.allCases[turn % 3], contexts[turn % contexts.count], accumulate: random.bool(),
+        seed: random.next())
+    }
+  }
+
+  /// 1x1 kernels of many channels, by weights, whose operands are packed: several chains, lines with gaps, and channels
+  /// that fill neither tiles nor panels.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func pointwiseKernelsOfManyChannels(_ set: InstructionSet, _ type: DataType) throws {
+    let contexts = try GemmValueTests.contexts(set)
+    var isPacked = false
+    for (turn, (c, k, side, stride)) in [(512, 150, 4, 1), (150, 1024, 5, 1), (512, 130, 9, 2), (1024, 140, 3, 3)]
+      .enumerated()
+    {
+      for batch in [1, 18] where turn % 2 == 0 || batch == 1 {
+        let d = ConvolutionDescriptor.plane(
+          type, batch: batch, channels: c, height: side, width: side + 1, filters: k, kernel: 1, stride: stride)
+        let context = contexts[turn % contexts.count]
+        let plan = try ConvolutionPlan(d, direction: .backwardWeights, context: context)
+        if plan.description.contains("x and dy packed") { isPacked = true }
+        try expectRight(d, .backwardWeights, context, accumulate: turn % 2 == 1, seed: UInt64(turn))
+      }
+    }
+    #expect(isPacked)
+  }
+
   /// Winograd's algorithm and the like, where the caller allows them.
   @Test(arguments: InstructionSet.available, gemmTypes)
   func kernelsOfThreeByThree(_ set: InstructionSet, _ type: DataType) throws {

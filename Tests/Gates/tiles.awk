@@ -1,5 +1,5 @@
 # Reads a demangled disassembly. For every specialisation of registerTile<rows, vectors, vector type, addressing, last
-# vector> it finds the innermost loop that multiplies and checks that it has rows x vectors multiply-adds (small tiles may
+# vector> it finds the innermost loops that multiply and checks that they have rows x vectors multiply-adds (small tiles may
 # be unrolled: twice or four times as many), no call, and no vector that goes to the stack or comes from it (a spilled sum
 # costs half the speed). The full tile must be there, for both types and both addressings, and the tallest tiles four and
 # six vectors wide, for both types. Prints one line per set and one per tile that fails; exits 1 on any failure.
@@ -10,10 +10,9 @@ function fail(text) {
 }
 
 # Judges the function whose instructions are in address[], code[] (1..count).
-function judge(    i, j, target, first, last, fmas, muls, adds, size) {
-  # Loops are jumps back; the innermost multiplying one is the shortest that has a multiplication.
-  first = 0
-  size = count + 1
+function judge(    i, j, k, target, loops, first, last, isInner, muls, wholes) {
+  # Loops are jumps back; those that multiply and have no such loop inside.
+  loops = wholes = 0
   for (i = 1; i <= count; i++) {
     if (code[i] !~ /^j/) continue
     split(code[i], words, " ")
@@ -21,17 +20,26 @@ function judge(    i, j, target, first, last, fmas, muls, adds, size) {
     if (!(target in position) || position[target] > i) continue
     muls = 0
     for (j = position[target]; j <= i; j++) if (code[j] ~ /^v?(fmadd|mulp)/ || code[j] ~ /^vfmadd/) muls++
-    if (muls > 0 && i - position[target] < size) {
-      size = i - position[target]
-      first = position[target]
-      last = i
-    }
+    if (muls == 0) continue
+    loops++
+    first[loops] = position[target]
+    last[loops] = i
   }
   tiles++
-  if (first == 0) {
-    fail("no loop that multiplies")
-    return
+  for (i = 1; i <= loops; i++) {
+    isInner = 1
+    for (k = 1; k <= loops; k++) {
+      if (first[k] >= first[i] && last[k] <= last[i] && last[k] - first[k] < last[i] - first[i]) isInner = 0
+      # Of a single row's, which are unrolled in several ways, the shortest.
+      if (rows == 1 && last[k] - first[k] < last[i] - first[i]) isInner = 0
+    }
+    if (isInner) wholes += judge_loop(first[i], last[i])
   }
+  if (wholes == 0) fail("no loop that multiplies all rows")
+}
+
+# Judges one loop; 1 if it has all rows of the tile.
+function judge_loop(first, last,    i, fmas, muls, adds, calls, spills, copies, per_step) {
   fmas = muls = adds = calls = spills = 0
   # Without masked loads the last vector's elements are gathered on the stack.
   copies = no_masks && parts[5] == "PartialLastVector"
@@ -48,8 +56,11 @@ function judge(    i, j, target, first, last, fmas, muls, adds, size) {
   if (fmas == 0 && muls == adds) fmas = muls # sets without fused multiply-add
   else if (fmas > 0 && muls + adds > 0) fail("multiplications that are not fused")
   per_step = rows * vectors
+  # Tiles of pixels have loops that leave the first or the last row out.
+  if (fmas == per_step - vectors && vectors == 2 && addressing == "StridedRows") return 0
   if (fmas != per_step && (is_full || (fmas != 2 * per_step && fmas != 4 * per_step)))
     fail(fmas " multiply-adds (" muls " mul, " adds " add) instead of " per_step)
+  return 1
 }
 
 /^[0-9a-f]+ </ {

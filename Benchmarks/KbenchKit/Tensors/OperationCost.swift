@@ -22,14 +22,14 @@ public struct OperationCost {
   ]
 
   /// Measures in alternating rounds. Returns false after Ctrl-C.
-  public func run(report: Report, progress: Progress = Progress()) throws -> Bool {
+  public func run(report: Report, progress: Progress = Progress()) -> Bool {
     var candidates = Self.candidates()
     let rounds = 3
     for _ in 0..<rounds {
       for i in candidates.indices {
         progress.show("operations: \(candidates[i].name)")
         let call = candidates[i].call
-        candidates[i].seconds += try Sampler(seconds: seconds / Double(rounds)).measure { call() }
+        candidates[i].seconds += Sampler(seconds: seconds / Double(rounds)).measure { call() }
         if Interrupt.isPending {
           progress.clear()
           return false

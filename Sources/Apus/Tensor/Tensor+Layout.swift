@@ -84,7 +84,9 @@ extension Tensor {
   }
 
   /// N x C x spatial sizes off the tape, in an order.
-  func images(in layout: ApusEngine.TensorLayout) -> Tensor { layout == .channelsLast ? channelsLast() : detached().contiguous() }
+  func images(in layout: ApusEngine.TensorLayout) -> Tensor {
+    layout == .channelsLast ? channelsLast() : detached().contiguous()
+  }
 
   /// Memory for N x C x spatial sizes in an order, which holds anything.
   init(uninitialized shape: [Int], _ dtype: DataType, _ layout: ApusEngine.TensorLayout) {

@@ -85,128 +85,82 @@ final class OptimizerCore {
   }
 }
 
-/// Stochastic gradient descent: d = g + decay p; with momentum m = momentum m + (1 - dampening) d; p -= rate m.
-public final class SGD: Optimizer {
-  private let core: OptimizerCore
+/// What the optimizers of this library share: one kernel updates a parameter and its states in one pass.
+public class FusedOptimizer: Optimizer {
+  let core: OptimizerCore
 
+  init(_ core: OptimizerCore) { self.core = core }
+
+  /// What is updated.
+  public final var parameters: [Parameter] { core.parameters }
+  /// The length of a step.
+  public final var learningRate: Double {
+    get { core.update.rate }
+    set { core.update.rate = newValue }
+  }
+  /// Updates.
+  public final func step() { core.step() }
+  /// Momenta, mean squares and what else the rule remembers.
+  public final var state: OptimizerState {
+    get { core.state }
+    set { core.state = newValue }
+  }
+}
+
+/// Stochastic gradient descent: d = g + decay p; with momentum m = momentum m + (1 - dampening) d; p -= rate m.
+public final class SGD: FusedOptimizer {
   /// An optimizer of parameters.
   public init(
     _ parameters: [Parameter], learningRate: Double, momentum: Double = 0, dampening: Double = 0,
     weightDecay: Double = 0,
     isNesterov: Bool = false
   ) {
-    core = OptimizerCore(parameters, .sgd, learningRate)
+    super.init(OptimizerCore(parameters, .sgd, learningRate))
     core.update.momentum = momentum
     core.update.dampening = dampening
     core.update.decay = weightDecay
     core.update.isNesterov = isNesterov
   }
-
-  /// What is updated.
-  public var parameters: [Parameter] { core.parameters }
-  /// The length of a step.
-  public var learningRate: Double {
-    get { core.update.rate }
-    set { core.update.rate = newValue }
-  }
-  /// Updates.
-  public func step() { core.step() }
-  /// Momentum.
-  public var state: OptimizerState {
-    get { core.state }
-    set { core.state = newValue }
-  }
 }
 
 /// Adam (D. Kingma, J. Ba, 2015), with `weightDecay` added to the gradient, or with `decouplesDecay` AdamW (I. Loshchilov,
 /// F. Hutter, 2019).
-public final class Adam: Optimizer {
-  private let core: OptimizerCore
-
+public final class Adam: FusedOptimizer {
   /// An optimizer of parameters.
   public init(
     _ parameters: [Parameter], learningRate: Double = 1e-3, beta1: Double = 0.9, beta2: Double = 0.999,
     epsilon: Double = 1e-8, weightDecay: Double = 0, decouplesDecay: Bool = false
   ) {
-    core = OptimizerCore(parameters, decouplesDecay ? .adamW : .adam, learningRate)
+    super.init(OptimizerCore(parameters, decouplesDecay ? .adamW : .adam, learningRate))
     core.update.beta1 = beta1
     core.update.beta2 = beta2
     core.update.epsilon = epsilon
     core.update.decay = weightDecay
   }
-
-  /// What is updated.
-  public var parameters: [Parameter] { core.parameters }
-  /// The length of a step.
-  public var learningRate: Double {
-    get { core.update.rate }
-    set { core.update.rate = newValue }
-  }
-  /// Updates.
-  public func step() { core.step() }
-  /// Mean gradients and mean squares.
-  public var state: OptimizerState {
-    get { core.state }
-    set { core.state = newValue }
-  }
 }
 
 /// RMSProp (G. Hinton, 2012): v = alpha v + (1 - alpha) g^2; p -= rate g / (sqrt(v) + epsilon).
-public final class RMSProp: Optimizer {
-  private let core: OptimizerCore
-
+public final class RMSProp: FusedOptimizer {
   /// An optimizer of parameters.
   public init(
     _ parameters: [Parameter], learningRate: Double = 0.01, alpha: Double = 0.99, momentum: Double = 0,
     epsilon: Double = 1e-8, weightDecay: Double = 0
   ) {
-    core = OptimizerCore(parameters, .rmsProp, learningRate)
+    super.init(OptimizerCore(parameters, .rmsProp, learningRate))
     core.update.beta2 = alpha
     core.update.momentum = momentum
     core.update.epsilon = epsilon
     core.update.decay = weightDecay
   }
-
-  /// What is updated.
-  public var parameters: [Parameter] { core.parameters }
-  /// The length of a step.
-  public var learningRate: Double {
-    get { core.update.rate }
-    set { core.update.rate = newValue }
-  }
-  /// Updates.
-  public func step() { core.step() }
-  /// Mean squares, and momentum.
-  public var state: OptimizerState {
-    get { core.state }
-    set { core.state = newValue }
-  }
 }
 
 /// Adagrad (J. Duchi et al., 2011): v += g^2; p -= rate g / (sqrt(v) + epsilon).
-public final class Adagrad: Optimizer {
-  private let core: OptimizerCore
-
+public final class Adagrad: FusedOptimizer {
   /// An optimizer of parameters.
   public init(_ parameters: [Parameter], learningRate: Double = 0.01, epsilon: Double = 1e-10, weightDecay: Double = 0)
   {
-    core = OptimizerCore(parameters, .adagrad, learningRate)
+    super.init(OptimizerCore(parameters, .adagrad, learningRate))
     core.update.epsilon = epsilon
     core.update.decay = weightDecay
-  }
-
-  /// What is updated.
-  public var parameters: [Parameter] { core.parameters }
-  /// The length of a step.
-  public var learningRate: Double {
-    get { core.update.rate }
-    set { core.update.rate = newValue }
-  }
-  /// Updates.
-  public func step() { core.step() }
-  /// Sums of squares.
-  public var state: OptimizerState {
-    get { core.state }
-    set { core.state = newValue }
   }
 }

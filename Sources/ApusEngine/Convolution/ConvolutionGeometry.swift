@@ -60,6 +60,18 @@ struct PassAxis: Sendable, Equatable {
 
   /// Source positions that `count` neighbouring results touch, padding included.
   func reach(_ count: Int) -> Int { (count - 1) * stride + (taps - 1) * tapStep + 1 }
+  /// The taps of a position whose sources are no padding.
+  func taps(at position: Int) -> Range<Int> {
+    let first = position * stride + offset
+    let low = min(max(0, -first).dividedRoundingUp(by: tapStep), taps)
+    return low..<max(low, min(taps, max(0, source - first).dividedRoundingUp(by: tapStep)))
+  }
+  /// The positions for which a tap's source is no padding.
+  func positions(ofTap tap: Int) -> Range<Int> {
+    let first = tap * tapStep + offset
+    let low = min(max(0, -first).dividedRoundingUp(by: stride), positions)
+    return low..<max(low, min(positions, max(0, source - first).dividedRoundingUp(by: stride)))
+  }
   /// Whether some position lies outside of the source.
   var touchesPadding: Bool {
     positions > 0 && taps > 0 && (offset < 0 || offset + reach(positions) > source)

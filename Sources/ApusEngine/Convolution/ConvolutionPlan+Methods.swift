@@ -58,6 +58,8 @@ extension ConvolutionPlan {
     case (.planes, .gatherSmall): PlanesConvolution(sides, backward: false, gemm, planes, size: size)
     case (.planes, .gatherBig): PlanesConvolution(sides, backward: true, gemm, planes, size: size)
     case (.planes, .weights): PlanesWeightGradient(sides, gemm, planes, size: size)
+    case (_, .weights) where PointwiseWeightGradient.isFast(sides, size: size):
+      PointwiseWeightGradient(sides, gemm, convolution, size: size)
     case (_, .weights): DirectWeightGradient(sides, gemm, convolution, size: size)
     case (_, .gatherSmall):
       DirectConvolution(sides, backward: false, usesPatches: algorithm == .implicitGemm, gemm, convolution, size: size)

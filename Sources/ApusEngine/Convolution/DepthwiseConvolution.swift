@@ -115,7 +115,8 @@ final class DepthwiseConvolution: GatherMethod {
   }
   private var blockBytes: Int {
     let (lines, pixels) = chunk(channels: blockChannels)
-    return ((lines * pixels * step.height * step.width * blockChannels + gemm.lanes) * size).roundedUp(to: 64)
+    let elements = lines * pixels * step.height * step.width * blockChannels + gemm.lanes
+    return (max(elements, DepthwiseShape.waitingVectors * gemm.lanes) * size).roundedUp(to: 64)
   }
   private var bandBytes: Int {
     rows.inPlace ? 0 : (rows.elements(linesPerBand, pixelsPerBand, channels: blockChannels) * size).roundedUp(to: 64)
@@ -226,7 +227,7 @@ final class DepthwiseConvolution: GatherMethod {
     let target = Target(
       at: storesSums ? task.result + first * size : block, pixelPitch: pixelPitch, rowPitch: rowPitch,
       lines: lines, pixels: pixels, accumulate: storesSums && task.output.isAccumulate,
-      isLarge: storesSums && isLarge)
+      isLarge: storesSums && isLarge, waiting: storesSums && !isLarge ? block : nil)
     let weights =
       task.weights + part.channels.lowerBound / gemm.lanes * self.weights.pitch * size
     if spreads {
@@ -257,6 +258,8 @@ final class DepthwiseConvolution: GatherMethod {
     var accumulate: Bool
     /// It is the result itself, and that outgrows the caches.
     var isLarge: Bool
+    /// See `DepthwiseShape.waiting`.
+    var waiting: UnsafeMutableRawPointer?
   }
 
   /// Each pass over some positions of a chunk, and some of its channels.
@@ -277,6 +280,7 @@ final class DepthwiseConvolution: GatherMethod {
       shape.resultRowPitch = step.height * target.rowPitch
       shape.accumulate = target.accumulate
       shape.isLarge = target.isLarge
+      shape.waiting = target.waiting
       shape.weightPitch = self.weights.pitch
       let row = pass.height.start + (lines.lowerBound - target.lines.lowerBound) * step.height
       let column = pass.width.start + (pixels.lowerBound - target.pixels.lowerBound) * step.width

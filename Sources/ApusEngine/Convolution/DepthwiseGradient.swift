@@ -83,7 +83,10 @@ final class DepthwiseGradient: WeightGradientMethod {
       ? 0 : (dyRows.elements(linesPerCopy, pixelsPerCopy, channels: copyChannels) * size).roundedUp(to: 64)
   }
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
-    (xBytes + dyBytes, (bands.count * weights.elements * size).roundedUp(to: 64))
+    (
+      xBytes + dyBytes + (DepthwiseShape.waitingVectors * gemm.lanes * size).roundedUp(to: 64),
+      (bands.count * weights.elements * size).roundedUp(to: 64)
+    )
   }
 
   // MARK: Runs
@@ -164,6 +167,7 @@ final class DepthwiseGradient: WeightGradientMethod {
     shape.resultRowPitch = gradient.rowPitch
     shape.weightPitch = weights.pitch
     shape.isLarge = isLarge
+    if !isLarge { shape.waiting = scratch + xBytes + dyBytes }
     let first =
       depth * gradient.slicePitch + lines.lowerBound * gradient.rowPitch + pixels.lowerBound * gradient.pixelPitch
     kernels.gradient(&shape, x.base, sums, gradient.base + first * size)

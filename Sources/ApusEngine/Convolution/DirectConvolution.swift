@@ -5,7 +5,8 @@ import ApusKernelInterface
 /// ("implicit GEMM"). Forward and backward by data are both gathers, see `ConvolutionPass`.
 ///
 /// Every element of the result is one chain of multiply-adds over depth, height, width of the kernel and the source's
-/// channels in this order, whatever the layout, batch, threads, and whichever of the two forms.
+/// channels in this order, whatever the layout, batch, threads, and whichever of the two forms. Products with zeros of the
+/// padding are left out where that saves time: a function of the problem alone.
 final class DirectConvolution: GatherMethod {
   let source: ChannelTensor
   let result: ChannelTensor
@@ -35,12 +36,26 @@ final class DirectConvolution: GatherMethod {
     var steps: Int
     var aOffsets: OffsetTable
     var bOffsets: OffsetTable
+    /// Blocks of each row of the kernel.
+    var blocksPerRow: Int
+    /// A block for each tap, and which taps are padding at a line's first (1) and last (2) pixel; nil where none are, or
+    /// too few products are saved.
+    var edges: Edges?
     /// First element of this pass's taps in a panel.
     var panelOffset: Int
   }
 
+  /// See `PreparedPass.edges`.
+  struct Edges: Sendable {
+    var aOffsets: OffsetTable
+    var bOffsets: OffsetTable
+    var zeroRows: OffsetTable
+  }
+
   /// Source bytes that a part's tiles read again and again: half of a second-level cache of 512 KB.
   private static let bandBytes = 256 << 10
+  /// Source channels from which on it pays to let the tiles at a line's ends pass over padding, tap by tap.
+  private static let edgeChannels = 32
   /// Pixels whose patches lie in the first-level cache together, where a patch is a few dozen elements.
   private static let patchPixels = 112
   /// Bytes between addresses of one set in a first-level cache of 32 KB with 8 ways, or of 48 KB with 12.
@@ -153,24 +168,34 @@ final class DirectConvolution: GatherMethod {
     let columnsOfPanel = panels.columns
     self.passes = passes.map { pass in
       let merges = pass.width.tapStep == 1 && pixelPitch == cin
-      let perRow = merges ? 1 : pass.width.taps
-      let steps = merges ? pass.width.taps * cin : cin
-      var a: [Int] = []
-      var b: [Int] = []
-      for d in 0..<pass.depth.taps {
-        for h in 0..<pass.height.taps {
-          for w in 0..<perRow where pass.width.taps > 0 {
-            a.append(
-              (pass.depth.offset - low.depth + d * pass.depth.tapStep) * slicePitch
-                + (pass.height.offset - low.height + h * pass.height.tapStep) * rowPitch
-                + (pass.width.offset - low.width + w * pass.width.tapStep) * pixelPitch)
-            b.append(b.count * steps * columnsOfPanel)
+      func offsets(perRow: Int, steps: Int) -> (a: OffsetTable, b: OffsetTable) {
+        var a: [Int] = []
+        for d in 0..<pass.depth.taps {
+          for h in 0..<pass.height.taps {
+            for w in 0..<perRow where pass.width.taps > 0 {
+              a.append(
+                (pass.depth.offset - low.depth + d * pass.depth.tapStep) * slicePitch
+                  + (pass.height.offset - low.height + h * pass.height.tapStep) * rowPitch
+                  + (pass.width.offset - low.width + w * pass.width.tapStep) * pixelPitch)
+            }
           }
         }
+        return (OffsetTable(a), OffsetTable(a.indices.map { $0 * steps * columnsOfPanel }))
+      }
+      let perRow = merges ? 1 : pass.width.taps
+      let steps = merges ? pass.width.taps * cin : cin
+      let (a, b) = offsets(perRow: perRow, steps: steps)
+      var edges: Edges?
+      if !usesPatches && cin >= Self.edgeChannels && pass.width.positions > 0 && pass.width.touchesPadding {
+        let (first, last) = (pass.width.taps(at: 0), pass.width.taps(at: pass.width.positions - 1))
+        let row = (0..<pass.width.taps).map { (first.contains($0) ? 0 : 1) | (last.contains($0) ? 0 : 2) }
+        let (a, b) = offsets(perRow: pass.width.taps, steps: cin)
+        edges = Edges(
+          aOffsets: a, bOffsets: b, zeroRows: OffsetTable((0..<a.count).map { row[$0 % pass.width.taps] }))
       }
       defer { tapsBefore += pass.taps }
       return PreparedPass(
-        pass: pass, steps: steps, aOffsets: OffsetTable(a), bOffsets: OffsetTable(b),
+        pass: pass, steps: steps, aOffsets: a, bOffsets: b, blocksPerRow: perRow, edges: edges,
         panelOffset: tapsBefore * cin * columnsOfPanel)
     }
   }
@@ -300,18 +325,21 @@ final class DirectConvolution: GatherMethod {
     if !usesPatches { return runPanels(task, part, base, scratch) }
     let (lines, pixels) = patches
     var piece = part
-    for line in Swift.stride(from: part.lines.lowerBound, to: part.lines.upperBound, by: lines) {
-      piece.lines = line..<min(line + lines, part.lines.upperBound)
+    var line = part.lines.lowerBound
+    while line < part.lines.upperBound {
+      let (same, rows) = kernelRows(passes[0], depth: part.depth, line..<part.lines.upperBound)
+      piece.lines = same.clamped(to: line..<line + lines)
       for pixel in Swift.stride(from: part.pixels.lowerBound, to: part.pixels.upperBound, by: pixels) {
         piece.pixels = pixel..<min(pixel + pixels, part.pixels.upperBound)
         layOut(
-          piece,
+          piece, rows,
           base
             + ((line - part.lines.lowerBound) * bandStrides.line + (pixel - part.pixels.lowerBound) * bandStrides.pixel)
               * size,
           scratch + bandBytes)
         runPanels(task, piece, UnsafeRawPointer(scratch + bandBytes), scratch)
       }
+      line = piece.lines.upperBound
     }
   }
 
@@ -331,12 +359,15 @@ final class DirectConvolution: GatherMethod {
     }
   }
 
-  /// The patches of some pixels.
-  private func layOut(_ part: Part, _ base: UnsafeRawPointer, _ patches: UnsafeMutableRawPointer) {
+  /// The patches of some pixels, of some rows of the kernel.
+  private func layOut(
+    _ part: Part, _ rows: Range<Int>, _ base: UnsafeRawPointer, _ patches: UnsafeMutableRawPointer
+  ) {
     let pass = passes[0]
     var shape = PatchShape(
       lines: part.lines.count, pixels: part.pixels.count, lineStride: bandStrides.line, pixelStride: bandStrides.pixel,
-      runs: pass.aOffsets.count, length: pass.steps, offsets: UnsafePointer(pass.aOffsets.pointer))
+      runs: rows.count * pass.blocksPerRow, length: pass.steps,
+      offsets: UnsafePointer(pass.aOffsets.pointer + rows.lowerBound * pass.blocksPerRow))
     convolution.patches(&shape, base, patches)
   }
 
@@ -350,31 +381,97 @@ final class DirectConvolution: GatherMethod {
     )
   }
 
-  /// The tiles of one pass over `lines` x `pixels` of a part's positions.
+  /// As many of the lines, from the first on, as meet the same rows of the kernel, and those rows: what lies in the padding
+  /// altogether is passed over. Rows are counted through all slices of the kernel; of one that has several, whole slices
+  /// alone are passed over.
+  private func kernelRows(
+    _ pass: PreparedPass, depth: Int, _ lines: Range<Int>
+  ) -> (lines: Range<Int>, rows: Range<Int>) {
+    let (height, slices) = (pass.pass.height, pass.pass.depth.taps(at: depth))
+    if pass.pass.depth.taps > 1 {
+      return (lines, slices.lowerBound * height.taps..<slices.upperBound * height.taps)
+    }
+    let rows = slices.isEmpty ? 0..<0 : height.taps(at: lines.lowerBound)
+    var end = lines.lowerBound + 1
+    while end < lines.upperBound && (slices.isEmpty || height.taps(at: end) == rows) { end += 1 }
+    return (lines.lowerBound..<end, rows)
+  }
+
+  /// Where the sums of some positions go: the first element of C, its strides, and how they reach it.
+  private struct Target {
+    var c: UnsafeMutableRawPointer
+    var rowStride: Int
+    var lineStride: Int
+    var output = GemmOutput()
+    var tileBuffer: UnsafeMutableRawPointer?
+  }
+
+  /// The tiles of one pass over some of a part's positions, one panel wide.
+  private func multiply(
+    _ part: Part, _ pass: PreparedPass, _ lines: Range<Int>, _ pixels: Range<Int>, _ base: UnsafeRawPointer,
+    _ weights: UnsafeRawPointer, columns: Int, bPrefetch: Int, _ target: Target
+  ) {
+    var line = lines.lowerBound
+    while line < lines.upperBound {
+      let (same, rows) = kernelRows(pass, depth: part.depth, line..<lines.upperBound)
+      var shape = shape(
+        part, pass, rows, lines: same.count, pixels: pixels, columns: columns, cRow: target.rowStride,
+        cLine: target.lineStride)
+      if line == lines.lowerBound { shape.tile.bPrefetch = bPrefetch }
+      let cOffset = (line - lines.lowerBound) * target.lineStride * size
+      shape.output = target.output
+      shape.output.residual = target.output.residual.map { $0 + cOffset }
+      shape.output.residualRowStride = target.rowStride
+      shape.residualLineStride = target.lineStride
+      shape.tileBuffer = target.tileBuffer
+      shape.tileBufferStride = panels.columns
+      let aOffset =
+        (line - part.lines.lowerBound) * shape.aLineStride
+        + (pixels.lowerBound - part.pixels.lowerBound) * shape.tile.aRowStride
+      let firstStep = pass.panelOffset + rows.lowerBound * pass.blocksPerRow * pass.steps * panels.columns
+      convolution.lines(&shape, base + aOffset * size, weights + firstStep * size, target.c + cOffset)
+      line = same.upperBound
+    }
+  }
+
+  /// The tiles of one pass over `lines` x `pixels` of a part's positions, with some rows of the kernel.
   private func shape(
-    _ part: Part, _ pass: PreparedPass, lines: Int, pixels: Int, columns: Int, cRow: Int, cLine: Int
+    _ part: Part, _ pass: PreparedPass, _ rows: Range<Int>, lines: Int, pixels: Range<Int>, columns: Int, cRow: Int,
+    cLine: Int
   ) -> TileLinesShape {
     var strides = bandStrides
     var tile = GemmTileShape(
       aRowStride: 0, aStepStride: 1, bStepStride: panels.columns, cRowStride: cRow, k: pass.steps, rows: 0,
       columns: columns, bIsPadded: true, accumulate: false)
-    if pass.aOffsets.count == 0 {
+    let (first, blocks) = (rows.lowerBound * pass.blocksPerRow, rows.count * pass.blocksPerRow)
+    if blocks == 0 {
       tile.k = 0
     } else if usesPatches {
-      tile.k = pass.steps * pass.aOffsets.count
+      tile.k = pass.steps * blocks
       strides = (part.pixels.count * tile.k, tile.k)
     } else {
-      tile.blocks = pass.aOffsets.count
-      tile.aOffsets = UnsafePointer(pass.aOffsets.pointer)
+      tile.blocks = blocks
+      tile.aOffsets = UnsafePointer(pass.aOffsets.pointer + first)
+      // Counted from the first step of these rows.
       tile.bOffsets = UnsafePointer(pass.bOffsets.pointer)
     }
     tile.aRowStride = strides.pixel
     // Lines that follow each other in both tensors are one, so that tiles need not end where they do.
-    let isOneLine = strides.line == pixels * strides.pixel && cLine == pixels * cRow
-    let rows = columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows
-    return TileLinesShape(
-      tile: tile, tiles: BalancedSplit(isOneLine ? lines * pixels : pixels, atMost: rows), lines: isOneLine ? 1 : lines,
-      aLineStride: strides.line, cLineStride: cLine)
+    let isOneLine = strides.line == pixels.count * strides.pixel && cLine == pixels.count * cRow
+    let tileRows = columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows
+    var shape = TileLinesShape(
+      tile: tile, tiles: BalancedSplit(isOneLine ? lines * pixels.count : pixels.count, atMost: tileRows),
+      lines: isOneLine ? 1 : lines, aLineStride: strides.line, cLineStride: cLine)
+    if let edges = pass.edges, !isOneLine && !rows.isEmpty {
+      let width = pass.pass.width
+      shape.edgeMask = (pixels.lowerBound == 0 ? 1 : 0) | (pixels.upperBound == width.positions ? 2 : 0)
+      shape.edgeBlocks = rows.count * width.taps
+      shape.edgeSteps = panels.sourceChannels
+      shape.edgeAOffsets = UnsafePointer(edges.aOffsets.pointer + rows.lowerBound * width.taps)
+      shape.edgeBOffsets = UnsafePointer(edges.bOffsets.pointer)
+      shape.edgeZeroRows = UnsafePointer(edges.zeroRows.pointer)
+    }
+    return shape
   }
 
   /// A pass's share of a part, clipped to the pass's positions.
@@ -396,21 +493,16 @@ final class DirectConvolution: GatherMethod {
       part.sample, pass.pass.depth.start + part.depth * pass.pass.depth.step,
       pass.pass.height.start + lines.lowerBound * pass.pass.height.step,
       pass.pass.width.start + pixels.lowerBound * pass.pass.width.step, channel: channel)
-    var shape = shape(
-      part, pass, lines: lines.count, pixels: pixels.count, columns: panels.width(panel),
-      cRow: pass.pass.width.step * result.channels,
-      cLine: pass.pass.height.step * result.extents.width * result.channels)
-    if panel + 1 < part.panels.upperBound { shape.tile.bPrefetch = panels.panelElements }
-    shape.output = task.output
-    shape.output.bias = task.output.bias.map { $0 + channel * size }
-    shape.output.residual = task.output.residual.map { $0 + first * size }
-    shape.output.residualRowStride = shape.tile.cRowStride
-    shape.residualLineStride = shape.cLineStride
-    if !task.output.isOverwrite && !task.output.isAccumulate {
-      shape.tileBuffer = tileBuffer
-      shape.tileBufferStride = panels.columns
-    }
-    convolution.lines(&shape, base, weights + pass.panelOffset * size, task.result + first * size)
+    var target = Target(
+      c: task.result + first * size, rowStride: pass.pass.width.step * result.channels,
+      lineStride: pass.pass.height.step * result.extents.width * result.channels)
+    target.output = task.output
+    target.output.bias = task.output.bias.map { $0 + channel * size }
+    target.output.residual = task.output.residual.map { $0 + first * size }
+    if !task.output.isOverwrite && !task.output.isAccumulate { target.tileBuffer = tileBuffer }
+    multiply(
+      part, pass, lines, pixels, base, weights, columns: panels.width(panel),
+      bPrefetch: panel + 1 < part.panels.upperBound ? panels.panelElements : 0, target)
   }
 
   /// A channels-first result: a block of positions is computed with its channels as neighbours, turned and finished by
@@ -441,16 +533,12 @@ final class DirectConvolution: GatherMethod {
             let lines = clip(line..<lineEnd, pass.pass.height)
             let pixels = clip(pixel..<pixelEnd, pass.pass.width)
             if lines.isEmpty || pixels.isEmpty { continue }
-            var shape = shape(
-              part, pass, lines: lines.count, pixels: pixels.count, columns: width, cRow: widthStep * panels.columns,
-              cLine: heightStep * columns.count * panels.columns)
-            let a =
-              base
-              + ((line - part.lines.lowerBound) * shape.aLineStride
-                + (pixel - part.pixels.lowerBound) * shape.tile.aRowStride) * size
-            convolution.lines(
-              &shape, a, weights + pass.panelOffset * size,
-              block + (pass.pass.height.start * columns.count + pass.pass.width.start) * panels.columns * size)
+            multiply(
+              part, pass, lines, pixels, base, weights, columns: width, bPrefetch: 0,
+              Target(
+                c: block
+                  + (pass.pass.height.start * columns.count + pass.pass.width.start) * panels.columns * size,
+                rowStride: widthStep * panels.columns, lineStride: heightStep * columns.count * panels.columns))
           }
           finish(task, part, depth, rows, columns, channel, width, block, turnedBlock)
           pixel = pixelEnd

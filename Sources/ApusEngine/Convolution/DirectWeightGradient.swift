@@ -20,16 +20,24 @@ final class DirectWeightGradient: WeightGradientMethod {
   let samplesPerBand: Int
   /// Weights whose sources are neighbours: taps of the width x channels, or channels alone. `runs` of them make a kernel.
   let runLength: Int
-  /// A tile's channels of x are packed once for all panels of dy, rather than x being kept near.
-  let packsX: Bool
   /// dy's panels are laid out as one stretch: turned where channels come first.
   let copiesDy: Bool
   /// `runLength` by register tiles.
   let rowTiles: BalancedSplit
-  let runOffsets: [Int]
+  let runs: [Run]
   let gemm: GemmKernels
   let size: Int
 
+  /// Where a run begins, from a pixel's base, and the positions for which it is no padding.
+  struct Run: Sendable {
+    var offset: Int
+    var depths: Range<Int>
+    var lines: Range<Int>
+    var pixels: Range<Int>
+  }
+
+  /// Channels from which on it pays to pass over padding at a line's ends, tap by tap.
+  private static let edgeChannels = 32
   /// x that the tiles of a band read again for every panel: half of a second-level cache of 1 MB.
   private static let bandBytes = 512 << 10
   /// Panels of dy that stay in the second-level cache beside x.
@@ -73,18 +81,13 @@ final class DirectWeightGradient: WeightGradientMethod {
     func isAliased(_ elements: Int) -> Bool { elements * size % 1024 == 0 }
     let isPitched = copies && cin >= 8 * gemm.tileRows && isAliased(pass.width.stride * cin)
     let pitch = isPitched ? cin + gemm.lanes : cin
-    packsX =
-      !copies && pass.taps == 1 && pass.width.stride * x.channels * size >= 1024 && sides.kPerGroup >= 256
-      && sides.kPerGroup <= 2 * cin
     func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : reach(pass.height, lines) }
     let slices = reach(pass.depth, 1)
     let budget = Self.bandBytes / size
-    // Channels that decide how much of a pixel is read again: of x, or of dy where x is packed for all panels.
-    let kept = packsX ? sides.kPerGroup : pitch
     var pixels = max(1, pass.width.positions)
-    while pixels > 64 && slices * rows(1) * reach(pass.width, pixels) * kept > budget { pixels = (pixels + 1) / 2 }
+    while pixels > 64 && slices * rows(1) * reach(pass.width, pixels) * pitch > budget { pixels = (pixels + 1) / 2 }
     pixels = pixels < pass.width.positions ? BalancedSplit(pass.width.positions, atMost: pixels).longest : pixels
-    func elements(_ lines: Int) -> Int { slices * rows(lines) * reach(pass.width, pixels) * kept }
+    func elements(_ lines: Int) -> Int { slices * rows(lines) * reach(pass.width, pixels) * pitch }
     var lines = 1
     if pixels == pass.width.positions {
       while lines < pass.height.positions && lines * pixels < 4 * Self.chainSteps && elements(lines + 1) <= budget {
@@ -112,25 +115,29 @@ final class DirectWeightGradient: WeightGradientMethod {
     let pixelPitch = copies ? pitch : x.channels
     let rowPitch = copies ? band!.rowPitch : xExtents.width * x.channels
     let slicePitch = copies ? band!.slicePitch : xExtents.height * xExtents.width * x.channels
-    let merges = pass.width.tapStep == 1 && pixelPitch == cin
+    let merges =
+      pass.width.tapStep == 1 && pixelPitch == cin && (cin < Self.edgeChannels || !pass.width.touchesPadding)
     runLength = merges ? pass.width.taps * cin : cin
-    var runs: [Int] = []
+    var runs: [Run] = []
     for d in 0..<pass.depth.taps {
       for h in 0..<pass.height.taps {
         for w in 0..<(merges ? 1 : pass.width.taps) {
           runs.append(
-            d * pass.depth.tapStep * slicePitch + h * pass.height.tapStep * rowPitch + w * pass.width.tapStep
-              * pixelPitch)
+            Run(
+              offset: d * pass.depth.tapStep * slicePitch + h * pass.height.tapStep * rowPitch
+                + w * pass.width.tapStep * pixelPitch,
+              depths: pass.depth.positions(ofTap: d), lines: pass.height.positions(ofTap: h),
+              pixels: merges ? 0..<pass.width.positions : pass.width.positions(ofTap: w)))
         }
       }
     }
-    runOffsets = runs
+    self.runs = runs
     rowTiles = BalancedSplit(runLength, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
-    copiesDy = !dy.isChannelsLast || isAliased(dy.channels) && runs.count * rowTiles.count >= 16 && !packsX
+    copiesDy = !dy.isChannelsLast || isAliased(dy.channels) && runs.count * rowTiles.count >= 16
   }
 
   var details: String {
-    (band == nil ? "x in place" : "\(linesPerBand) padded rows") + (packsX ? ", packed by tiles" : "")
+    (band == nil ? "x in place" : "\(linesPerBand) padded rows")
       + (copiesDy ? ", dy by panels" : "")
       + ", chains of \(samplesPerBand * linesPerBand * pixelsPerBand), tile "
       + "\(panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)x\(panels.columns)"
@@ -151,15 +158,12 @@ final class DirectWeightGradient: WeightGradientMethod {
     band == nil ? 0 : ((samplesPerBand * bandElements + gemm.lanes) * size).roundedUp(to: 64)
   }
   private var steps: Int { samplesPerBand * linesPerBand * pixelsPerBand }
-  private var packedBytes: Int {
-    packsX ? ((steps * rowTiles.longest + gemm.lanes) * size).roundedUp(to: 64) : 0
-  }
   private var turnedBytes: Int {
     !copiesDy ? 0 : ((steps * panels.columns + gemm.lanes) * size).roundedUp(to: 64)
   }
   private var tableBytes: Int { 2 * samplesPerBand * linesPerBand * MemoryLayout<Int>.size }
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
-    (bandBytes + turnedBytes + packedBytes + tableBytes.roundedUp(to: 64), 0)
+    (bandBytes + turnedBytes + tableBytes.roundedUp(to: 64), 0)
   }
 
   // MARK: Runs
@@ -170,10 +174,10 @@ final class DirectWeightGradient: WeightGradientMethod {
     // Each part goes through all pixels, so there are no more than threads can take.
     let panelGroups = groups >= threads ? 1 : min(panels.panelsPerGroup, threads)
     let runGroups =
-      groups * panelGroups >= threads ? 1 : min(runOffsets.count, threads.dividedRoundingUp(by: groups * panelGroups))
+      groups * panelGroups >= threads ? 1 : min(runs.count, threads.dividedRoundingUp(by: groups * panelGroups))
     let panelSplit = BalancedSplit(
       panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
-    let runSplit = BalancedSplit(runOffsets.count, atMost: runOffsets.count.dividedRoundingUp(by: runGroups))
+    let runSplit = BalancedSplit(runs.count, atMost: runs.count.dividedRoundingUp(by: runGroups))
     let slotBytes = scratchBytes(threads: threads).slot
     try context.parallel(parts: groups * panelSplit.count * runSplit.count, slots: threads) { slot, part in
       let (rest, run) = part.quotientAndRemainder(dividingBy: runSplit.count)
@@ -187,7 +191,7 @@ final class DirectWeightGradient: WeightGradientMethod {
 
   /// Some panels' and runs' weights of a group, over all pixels.
   private func runPart(
-    _ task: WeightGradientTask, _ group: Int, _ panelRange: Range<Int>, _ runs: Range<Int>,
+    _ task: WeightGradientTask, _ group: Int, _ panelRange: Range<Int>, _ runRange: Range<Int>,
     _ scratch: UnsafeMutableRawPointer
   ) {
     let lineSplit = BalancedSplit(pass.height.positions, atMost: linesPerBand)
@@ -202,7 +206,7 @@ final class DirectWeightGradient: WeightGradientMethod {
               samples: sampleSplit.start(sampleBand)..<sampleSplit.start(sampleBand + 1), depth: depth,
               lines: lineSplit.start(lineBand)..<lineSplit.start(lineBand + 1),
               pixels: pixelSplit.start(pixelBand)..<pixelSplit.start(pixelBand + 1))
-            add(task, part, group, panelRange, runs, accumulate, scratch)
+            add(task, part, group, panelRange, runRange, accumulate, scratch)
             accumulate = true
           }
         }
@@ -219,12 +223,11 @@ final class DirectWeightGradient: WeightGradientMethod {
   }
 
   private func add(
-    _ task: WeightGradientTask, _ part: Band, _ group: Int, _ panelRange: Range<Int>, _ runs: Range<Int>,
+    _ task: WeightGradientTask, _ part: Band, _ group: Int, _ panelRange: Range<Int>, _ runRange: Range<Int>,
     _ accumulate: Bool, _ scratch: UnsafeMutableRawPointer
   ) {
     let turned = scratch + bandBytes
-    let packed = turned + turnedBytes
-    let aTable = (packed + packedBytes).assumingMemoryBound(to: Int.self)
+    let aTable = (turned + turnedBytes).assumingMemoryBound(to: Int.self)
     let bTable = aTable + samplesPerBand * linesPerBand
     let depth = part.depth * pass.depth.stride + pass.depth.offset
     let height = part.lines.lowerBound * pass.height.stride + pass.height.offset
@@ -254,12 +257,9 @@ final class DirectWeightGradient: WeightGradientMethod {
     }
     let pixels = part.pixels.count
     let blocks = part.samples.count * part.lines.count
-    for sample in 0..<part.samples.count {
-      for line in 0..<part.lines.count { aTable[sample * part.lines.count + line] = sample * aSample + line * aLine }
-    }
     // Panels that share a tile's rows of x while those are near: as many as keep dy in the second-level cache.
     let together =
-      packsX ? panelRange.count : copiesDy ? 1 : max(1, Self.dyBytes / (blocks * pixels * panels.columns * size))
+      copiesDy ? 1 : max(1, Self.dyBytes / (blocks * pixels * panels.columns * size))
     var panel = panelRange.lowerBound
     while panel < panelRange.upperBound {
       let end = min(panel + together, panelRange.upperBound)
@@ -282,27 +282,30 @@ final class DirectWeightGradient: WeightGradientMethod {
         bSample = part.lines.count * bLine
         turn(task.dy, part, first, tile.columns, turned)
       }
-      for sample in 0..<part.samples.count {
-        for line in 0..<part.lines.count { bTable[sample * part.lines.count + line] = sample * bSample + line * bLine }
-      }
-      tile.blocks = blocks
       tile.aOffsets = UnsafePointer(aTable)
       tile.bOffsets = UnsafePointer(bTable)
-      for run in runs {
+      for run in runRange {
+        // What lies in the padding is passed over.
+        let lines = runs[run].depths.contains(part.depth) ? runs[run].lines.clamped(to: part.lines) : 0..<0
+        let columns = runs[run].pixels.clamped(to: part.pixels)
+        let first = columns.isEmpty ? 0 : columns.lowerBound - part.pixels.lowerBound
+        tile.k = lines.isEmpty ? 0 : columns.count
+        if tile.k == 0 && accumulate { continue }
+        tile.blocks = tile.k == 0 ? 1 : part.samples.count * lines.count
+        for block in 0..<tile.blocks {
+          let (sample, line) =
+            lines.isEmpty ? (0, 0) : block.quotientAndRemainder(dividingBy: lines.count)
+          let row = lines.lowerBound - part.lines.lowerBound + line
+          aTable[block] = sample * aSample + row * aLine + first * tile.aStepStride
+          bTable[block] = sample * bSample + row * bLine + first * tile.bStepStride
+        }
         for i in 0..<rowTiles.count {
           tile.rows = rowTiles.length(i)
           let row = rowTiles.start(i)
-          var a = aBase + (runOffsets[run] + row) * size
-          if packsX {
-            pack(a, tile.rows, pixels, pass.width.stride * aPixel, part, aSample, aLine, packed)
-            a = UnsafeRawPointer(packed)
-            tile.aStepStride = tile.rows
-            for block in 0..<blocks { aTable[block] = block * pixels * tile.rows }
-          }
           for p in panel..<end {
             tile.columns = panels.width(p)
             gemm.tile(
-              &tile, a, bBase + (p - panel) * panels.columns * size,
+              &tile, aBase + (runs[run].offset + row) * size, bBase + (p - panel) * panels.columns * size,
               task.weights
                 + ((group * panels.panelsPerGroup + p) * panels.panelElements
                   + (run * runLength + row) * panels.columns) * size)
@@ -310,21 +313,6 @@ final class DirectWeightGradient: WeightGradientMethod {
         }
       }
       panel = end
-    }
-  }
-
-  /// A tile's channels of every pixel, `[sample][line][pixel][channel]`.
-  private func pack(
-    _ x: UnsafeRawPointer, _ rows: Int, _ pixels: Int, _ stride: Int, _ part: Band, _ aSample: Int, _ aLine: Int,
-    _ packed: UnsafeMutableRawPointer
-  ) {
-    var tile = BalancedSplit(rows, atMost: rows)
-    var to = packed
-    for sample in 0..<part.samples.count {
-      for line in 0..<part.lines.count {
-        gemm.packA(x + (sample * aSample + line * aLine) * size, &tile, rows, pixels, 1, stride, to)
-        to += pixels * rows * size
-      }
     }
   }
 

@@ -14,10 +14,12 @@ struct PlaneBand: Sendable {
   /// The surplus of the last row included.
   var elements: Int { channels * planePitch + 2 * lanes }
 
-  /// Copies `rowCount` rows from `top` and `columnCount` columns from `left` on; what the tensor lacks is zero.
+  /// Copies `rowCount` rows from `top` and `columnCount` columns from `left` on; what the tensor lacks is zero. `some`
+  /// are the tensor's channels that are meant, at most those that there is room for.
   func fill(
-    _ band: UnsafeMutableRawPointer, from source: UnsafeRawPointer, _ tensor: ChannelTensor, sample: Int, top: Int,
-    rowCount: Int, left start: Int, columnCount: Int, _ gemm: GemmKernels, _ planes: PlaneKernels, size: Int
+    _ band: UnsafeMutableRawPointer, from source: UnsafeRawPointer, _ tensor: ChannelTensor, _ some: Range<Int>,
+    sample: Int, top: Int, rowCount: Int, left start: Int, columnCount: Int, _ gemm: GemmKernels,
+    _ planes: PlaneKernels, size: Int
   ) {
     let left = min(max(0, -start), columnCount)
     let right = min(max(0, start + columnCount - tensor.extents.width), columnCount - left)
@@ -29,8 +31,8 @@ struct PlaneBand: Sendable {
     var existing = PadRowsShape(
       rows: inside.count, columns: columnCount - left - right, sourceStride: tensor.extents.width,
       resultStride: columns, left: left, right: right)
-    for channel in 0..<channels {
-      let plane = band + channel * planePitch * size
+    for channel in some {
+      let plane = band + (channel - some.lowerBound) * planePitch * size
       if above > 0 { planes.padRows(&padding, source, plane) }
       if tensor.isChannelsFirst {
         planes.padRows(
@@ -39,11 +41,11 @@ struct PlaneBand: Sendable {
       }
     }
     if !tensor.isChannelsFirst {
-      turn(band, source, tensor, sample, inside, above, start, left, right, columnCount, gemm, size)
+      turn(band, source, tensor, some, sample, inside, above, start, left, right, columnCount, gemm, size)
     }
     if below > 0 {
       padding.rows = below
-      for channel in 0..<channels {
+      for channel in 0..<some.count {
         planes.padRows(&padding, source, band + (channel * planePitch + (above + inside.count) * columns) * size)
       }
     }
@@ -51,17 +53,17 @@ struct PlaneBand: Sendable {
 
   /// Rows of a channels-last tensor; a row's surplus in every plane lies where its padding and the next row come.
   private func turn(
-    _ band: UnsafeMutableRawPointer, _ source: UnsafeRawPointer, _ tensor: ChannelTensor, _ sample: Int,
-    _ inside: Range<Int>, _ above: Int, _ start: Int, _ left: Int, _ right: Int, _ columnCount: Int,
+    _ band: UnsafeMutableRawPointer, _ source: UnsafeRawPointer, _ tensor: ChannelTensor, _ some: Range<Int>,
+    _ sample: Int, _ inside: Range<Int>, _ above: Int, _ start: Int, _ left: Int, _ right: Int, _ columnCount: Int,
     _ gemm: GemmKernels, _ size: Int
   ) {
     for row in 0..<inside.count {
       let to = band + (above + row) * columns * size
       gemm.turn(
-        source + tensor.offset(sample, 0, inside.lowerBound + row, start + left, channel: 0) * size,
-        columnCount - left - right, tensor.channels, tensor.channels, to + left * size, planePitch)
+        source + tensor.offset(sample, 0, inside.lowerBound + row, start + left, channel: some.lowerBound) * size,
+        columnCount - left - right, some.count, tensor.channels, to + left * size, planePitch)
       if left + right == 0 { continue }
-      for channel in 0..<channels {
+      for channel in 0..<some.count {
         let line = to + channel * planePitch * size
         line.initializeMemory(as: UInt8.self, repeating: 0, count: left * size)
         (line + (columnCount - right) * size).initializeMemory(as: UInt8.self, repeating: 0, count: right * size)

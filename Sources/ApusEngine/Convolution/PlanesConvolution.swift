@@ -21,6 +21,10 @@ final class PlanesConvolution: GatherMethod {
   let reach: (rows: Int, columns: Int)
   let linesPerPart: Int
   let pixelsPerPart: Int
+  /// The source's channels that a part's band holds at a time; the chains go on from the result.
+  let channelBlocks: BalancedSplit
+  /// Whether images may be a vector's lanes, see `runImages`.
+  let mayTakeImages: Bool
   let taps: Int
   let weightsAreByResult: Bool
   let gemm: GemmKernels
@@ -40,8 +44,12 @@ final class PlanesConvolution: GatherMethod {
   }
 
   private static let bandBytes = 192 << 10
+  /// Of a band that holds some channels of the source: half of a second-level cache of 512 KB.
+  private static let blockBandBytes = 256 << 10
+  /// Channels of the source that such a band holds at most: sums in memory cost little then.
+  private static let channelsTogether = 16
   /// Channels of the result that a tile has.
-  private static let together = 3
+  static let together = 3
 
   /// Whether the method can do a problem at all.
   static func canDo(_ sides: ConvolutionSides, backward: Bool) -> Bool {
@@ -88,21 +96,33 @@ final class PlanesConvolution: GatherMethod {
     rowStep = all.first?.height.step ?? 1
     columnStep = all.first?.width.step ?? 1
     let vectors = 2 * gemm.lanes
-    let budget = Self.bandBytes / size
     // Rows that a tile of the most channels computes at a time.
     let most = (columns > gemm.lanes ? planes.wideRows : planes.narrowRows)[min(Self.together, result.channels) - 1]
+    var channels = source.channels
+    var budget = Self.bandBytes / size
+    // Blocks of channels keep the order of the sums only where the height is one piece.
+    if (min(rows, 2 * most) + reach.rows) * (columns + reach.columns) * channels > budget
+      && prepared.allSatisfy({ $0.pieces.count <= 1 })
+    {
+      channels = min(channels, Self.channelsTogether)
+      budget = Self.blockBandBytes / size
+    }
+    channelBlocks = BalancedSplit(source.channels, atMost: channels)
     // Whole rows, unless even a tile's would not fit.
     var pixels = columns
-    if (most + reach.rows) * (pixels + reach.columns) * source.channels > budget {
-      pixels = min(columns, max(vectors, budget / ((most + reach.rows) * source.channels) / vectors * vectors))
+    if (most + reach.rows) * (pixels + reach.columns) * channels > budget {
+      pixels = min(columns, max(vectors, budget / ((most + reach.rows) * channels) / vectors * vectors))
     }
     pixelsPerPart = max(1, pixels)
-    let fitting = budget / ((pixelsPerPart + reach.columns) * source.channels) - reach.rows
+    let fitting = budget / ((pixelsPerPart + reach.columns) * channels) - reach.rows
     linesPerPart = max(1, min(rows, max(most, fitting / most * most)))
+    mayTakeImages = Self.mayTakeImages(prepared, source, result, gemm, size: size)
   }
 
   var details: String {
-    "\(linesPerPart) rows by \(pixelsPerPart) columns" + (passes.count > 1 ? ", \(passes.count) passes" : "")
+    "\(linesPerPart) rows by \(pixelsPerPart) columns"
+      + (channelBlocks.count > 1 ? " by \(channelBlocks.longest) channels" : "")
+      + (passes.count > 1 ? ", \(passes.count) passes" : "") + (mayTakeImages ? ", or images as lanes" : "")
   }
 
   // MARK: Weights
@@ -157,39 +177,50 @@ final class PlanesConvolution: GatherMethod {
   /// Rows of the band: those of a part, what its last tile computes beyond, and what the taps reach.
   private var band: PlaneBand {
     PlaneBand(
-      channels: source.channels, rows: linesPerPart + max(planes.wideRows[0], planes.narrowRows[0]) + reach.rows,
+      channels: channelBlocks.longest, rows: linesPerPart + max(planes.wideRows[0], planes.narrowRows[0]) + reach.rows,
       columns: pixelsPerPart + reach.columns, lanes: gemm.lanes)
   }
   private var bandBytes: Int { (band.elements * size).roundedUp(to: 64) }
   /// `[column remainder][channel][row][column]`
+  private var blockElements: Int { columnStep * result.channels * linesPerPart * pixelsPerPart }
+  /// From one row remainder's planes to the next one's: with one block of channels these take the place of those.
+  private var blockPitch: Int { channelBlocks.count > 1 ? blockElements : 0 }
   private var blockBytes: Int {
-    ((columnStep * result.channels * linesPerPart * pixelsPerPart + 2 * gemm.lanes) * size).roundedUp(to: 64)
+    ((blockElements + (rowStep - 1) * blockPitch + 2 * gemm.lanes) * size).roundedUp(to: 64)
   }
   private var turnedBytes: Int {
     let lines = columnStep == 1 && rowStep == 1 ? linesPerPart : 1
     return ((lines * columnStep * result.channels * pixelsPerPart + gemm.lanes) * size).roundedUp(to: 64)
   }
-  func scratchBytes(threads: Int) -> (slot: Int, call: Int) { (bandBytes + blockBytes + turnedBytes, 0) }
+  func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
+    (max(bandBytes + blockBytes + turnedBytes, mayTakeImages ? imageScratchBytes : 0), 0)
+  }
 
   // MARK: Runs
 
   func run(
     _ task: GatherTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
   ) throws(ApusError) {
+    let images = takesImages(task.weights, threads: threads) ? imageGroups(threads: threads) : ImageGroups.none
+    let single = samples - images.samples
     var lines = linesPerPart
     let pixelSplit = BalancedSplit(columns, atMost: pixelsPerPart)
     if threads > 1 {
-      let wanted = (4 * threads).dividedRoundingUp(by: max(1, samples * pixelSplit.count))
+      let wanted = (4 * threads).dividedRoundingUp(by: max(1, single * pixelSplit.count))
       let step = (columns > gemm.lanes ? planes.wideRows : planes.narrowRows)[min(Self.together, result.channels) - 1]
       lines = min(lines, max(2 * step, (rows / wanted).roundedUp(to: step)))
     }
     let lineParts = rows.dividedRoundingUp(by: lines)
     let slotBytes = scratchBytes(threads: threads).slot
-    try context.parallel(parts: samples * lineParts * pixelSplit.count, slots: threads) { slot, part in
-      let (rest, pixel) = part.quotientAndRemainder(dividingBy: pixelSplit.count)
+    try context.parallel(parts: images.count + single * lineParts * pixelSplit.count, slots: threads) { slot, part in
+      if part < images.count {
+        runImages(task, images.range(part), scratch + slot * slotBytes)
+        return
+      }
+      let (rest, pixel) = (part - images.count).quotientAndRemainder(dividingBy: pixelSplit.count)
       let (sample, line) = rest.quotientAndRemainder(dividingBy: lineParts)
       runPart(
-        task, sample, line * lines..<min((line + 1) * lines, rows),
+        task, images.samples + sample, line * lines..<min((line + 1) * lines, rows),
         pixelSplit.start(pixel)..<pixelSplit.start(pixel + 1), scratch + slot * slotBytes)
     }
   }
@@ -197,55 +228,63 @@ final class PlanesConvolution: GatherMethod {
   private func runPart(
     _ task: GatherTask, _ sample: Int, _ lines: Range<Int>, _ pixels: Range<Int>, _ scratch: UnsafeMutableRawPointer
   ) {
-    band.fill(
-      scratch, from: task.source, source, sample: sample, top: lines.lowerBound + low.row,
-      rowCount: lines.count + reach.rows,
-      left: pixels.lowerBound + low.column, columnCount: pixels.count + reach.columns, gemm, planes, size: size)
     let block = scratch + bandBytes
+    // Sums that wait in memory for later channels are added to nothing yet.
     let storesDirectly =
-      result.isChannelsFirst && columnStep == 1 && (task.output.isOverwrite || task.output.isAccumulate)
-    for remainder in 0..<min(rowStep, result.extents.height) {
-      let count = min(lines.upperBound, (result.extents.height - remainder - 1) / rowStep + 1) - lines.lowerBound
-      if count <= 0 { continue }
-      let row = remainder + lines.lowerBound * rowStep
-      for pass in passes where pass.height.start == remainder {
-        let columns = min(pixels.upperBound, pass.width.positions) - pixels.lowerBound
-        if columns <= 0 { continue }
-        let a = scratch + ((pass.height.offset - low.row) * band.columns + pass.width.offset - low.column) * size
-        let weights = task.weights + pass.offset * size
-        if storesDirectly {
-          let to = task.result + result.offset(sample, 0, row, pixels.lowerBound, channel: 0) * size
-          tiles(
-            pass, a, weights, count, columns, lines.lowerBound, to, result.extents.product,
-            rowStep * result.extents.width,
-            accumulate: task.output.isAccumulate)
-        } else {
-          let plane = lines.count * pixels.count
-          tiles(
-            pass, a, weights, count, columns, lines.lowerBound,
-            block + pass.width.start * result.channels * plane * size, plane,
-            pixels.count, accumulate: false)
+      result.isChannelsFirst && columnStep == 1
+      && (task.output.isOverwrite || task.output.isAccumulate && channelBlocks.count == 1)
+    for blockIndex in 0..<channelBlocks.count {
+      let channels = channelBlocks.start(blockIndex)..<channelBlocks.start(blockIndex + 1)
+      band.fill(
+        scratch, from: task.source, source, channels, sample: sample, top: lines.lowerBound + low.row,
+        rowCount: lines.count + reach.rows, left: pixels.lowerBound + low.column,
+        columnCount: pixels.count + reach.columns, gemm, planes, size: size)
+      for remainder in 0..<min(rowStep, result.extents.height) {
+        let count = min(lines.upperBound, (result.extents.height - remainder - 1) / rowStep + 1) - lines.lowerBound
+        if count <= 0 { continue }
+        let row = remainder + lines.lowerBound * rowStep
+        let waiting = block + remainder * blockPitch * size
+        for pass in passes where pass.height.start == remainder {
+          let columns = min(pixels.upperBound, pass.width.positions) - pixels.lowerBound
+          if columns <= 0 { continue }
+          let a = scratch + ((pass.height.offset - low.row) * band.columns + pass.width.offset - low.column) * size
+          let weights = task.weights + pass.offset * size
+          if storesDirectly {
+            let to = task.result + result.offset(sample, 0, row, pixels.lowerBound, channel: 0) * size
+            tiles(
+              pass, channels, a, weights, count, columns, lines.lowerBound, to, result.extents.product,
+              rowStep * result.extents.width, accumulate: task.output.isAccumulate)
+          } else {
+            let plane = lines.count * pixels.count
+            tiles(
+              pass, channels, a, weights, count, columns, lines.lowerBound,
+              waiting + pass.width.start * result.channels * plane * size, plane, pixels.count, accumulate: false)
+          }
+        }
+        if !storesDirectly && channels.upperBound == source.channels {
+          finish(task, sample, row, count, lines.count, pixels, waiting)
         }
       }
-      if !storesDirectly { finish(task, sample, row, count, lines.count, pixels, block) }
     }
   }
 
-  /// One pass's tiles over `rows` x `columns` positions into planes.
+  /// One pass's tiles over `rows` x `columns` positions into planes, with some channels of the source.
   private func tiles(
-    _ pass: PlanePass, _ source: UnsafeRawPointer, _ weights: UnsafeRawPointer, _ rows: Int, _ columns: Int,
-    _ firstRow: Int, _ to: UnsafeMutableRawPointer, _ planeStride: Int, _ rowStride: Int, accumulate: Bool
+    _ pass: PlanePass, _ channels: Range<Int>, _ source: UnsafeRawPointer, _ weights: UnsafeRawPointer, _ rows: Int,
+    _ columns: Int, _ firstRow: Int, _ to: UnsafeMutableRawPointer, _ planeStride: Int, _ rowStride: Int,
+    accumulate: Bool
   ) {
     // A pass without taps, and pieces of the height after the first, start from what is there.
     if pass.order.isEmpty {
-      if !accumulate { zero(to, rows, columns, planeStride, rowStride) }
+      if !accumulate && channels.lowerBound == 0 { zero(to, rows, columns, planeStride, rowStride) }
       return
     }
     var w = weights
     var shape = PlaneTileShape(
-      channels: self.source.channels, planeStride: band.planePitch, rowStride: band.columns, widthTaps: pass.width.taps,
-      heightTaps: 0, resultChannels: 0, resultPlaneStride: planeStride, resultRowStride: rowStride, rows: 0,
-      columns: 0, accumulate: false, continues: false, firstRow: 0, endRow: 0)
+      channels: channels.count, planeStride: band.planePitch, rowStride: band.columns, widthTaps: pass.width.taps,
+      tapStride: 1, skippedWeights: 0, heightTaps: 0, resultChannels: 0, resultPlaneStride: planeStride,
+      resultRowStride: rowStride, rows: 0, columns: 0, accumulate: false, continues: false, firstRow: 0, endRow: 0,
+      hasPositiveZeros: mayTakeImages)
     let vectors = 2 * gemm.lanes
     for first in Swift.stride(from: 0, to: result.channels, by: Self.together) {
       shape.resultChannels = min(Self.together, result.channels - first)
@@ -254,7 +293,8 @@ final class PlanesConvolution: GatherMethod {
         shape.heightTaps = pass.pieces.length(piece)
         // A later piece's chain goes on, so that there is one sum to add.
         shape.accumulate = accumulate && pass.pieces.count == 1
-        shape.continues = piece > 0 || accumulate && pass.pieces.count > 1
+        shape.continues = piece > 0 || accumulate && pass.pieces.count > 1 || channels.lowerBound > 0
+        let weightsOfChannel = pass.width.taps * shape.resultChannels * shape.heightTaps
         var column = 0
         while column < columns {
           shape.columns = min(vectors, columns - column)
@@ -267,13 +307,14 @@ final class PlanesConvolution: GatherMethod {
             shape.firstRow = max(0, -top)
             shape.endRow = max(0, self.source.extents.height - top)
             planes.tile(
-              &shape, source + ((row + firstTap) * band.columns + column) * size, w,
+              &shape, source + ((row + firstTap) * band.columns + column) * size,
+              w + channels.lowerBound * weightsOfChannel * size,
               to + (first * planeStride + row * rowStride + column) * size)
             row += step
           }
           column += vectors
         }
-        w += self.source.channels * pass.width.taps * shape.resultChannels * shape.heightTaps * size
+        w += self.source.channels * weightsOfChannel * size
       }
     }
   }

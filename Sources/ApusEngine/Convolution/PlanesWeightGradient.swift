@@ -114,13 +114,13 @@ final class PlanesWeightGradient: WeightGradientMethod {
       shape.samples = min(samplesTogether, stretch.upperBound - first)
       for i in 0..<shape.samples {
         xBand.fill(
-          scratch + i * xBand.elements * size, from: task.x, x, sample: first + i,
+          scratch + i * xBand.elements * size, from: task.x, x, 0..<x.channels, sample: first + i,
           top: rows.lowerBound - window.padBefore.height, rowCount: rows.count + kernelRows - 1,
           left: -window.padBefore.width, columnCount: xBand.columns, gemm, planes, size: size)
         if !dy.isChannelsFirst {
           dyBand.fill(
-            turned + i * dyBand.elements * size, from: task.dy, dy, sample: first + i, top: rows.lowerBound,
-            rowCount: rows.count, left: 0, columnCount: dyBand.columns, gemm, planes, size: size)
+            turned + i * dyBand.elements * size, from: task.dy, dy, 0..<dy.channels, sample: first + i,
+            top: rows.lowerBound, rowCount: rows.count, left: 0, columnCount: dyBand.columns, gemm, planes, size: size)
         }
       }
       let dyBase =

@@ -197,7 +197,8 @@ private func addProducts<
   @inline(never)
   func depthwiseGradientBlock<V: KernelVector>(
     _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
-    _ dy: UnsafePointer<V.Scalar>, _ row: Int, _ position: Int, _ channels: Range<Int>, _: V.Type
+    _ dy: UnsafePointer<V.Scalar>, _ row: Int, _ position: Int, _ channels: Range<Int>,
+    _ ahead: UnsafeMutablePointer<V.Scalar>?, _: V.Type
   ) {
     let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
     let columns: DepthwiseColumns<V.Scalar> = (
@@ -206,6 +207,14 @@ private func addProducts<
     let lines: BlockLines = (shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.isLarge)
     let at = columns.first &+ position
     var channel = channels.lowerBound
+    if let ahead {
+      for i in 0..<7 {
+        for j in 0..<7 {
+          V.load(dy + (channel &+ i &* lines.line &+ (position &+ j) &* lines.pixel))
+            .store(ahead + (i &* 7 &+ j) &* V.lanes)
+        }
+      }
+    }
     while channel < channels.upperBound {
       let w = sums + channel / V.lanes &* shape.pointee.weightPitch
       var acc = nineZeros(V.self)
@@ -213,16 +222,17 @@ private func addProducts<
       let q = dy + apus_pin_integer(position &* lines.pixel &+ channel)
       let p = source + (row &* shape.pointee.rowPitch &+ at &* columns.pitch &+ channel)
       let rows: GradientRows<V.Scalar> = (p, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, at)
+      let next = channel &+ V.lanes < channels.upperBound ? V.lanes : 0
       var gradients = blockZeros(V.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<0>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<1>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<2>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<3>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<4>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<5>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<6>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<7>.self)
-      addBlockRow(columns, rows, lines, q, &gradients, &acc, V.self, Count<8>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<0>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<1>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<2>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<3>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<4>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<5>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<6>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<7>.self)
+      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<8>.self)
       for t in 0..<9 { acc[t].store(w + t &* V.lanes) }
       channel &+= V.lanes
     }
@@ -231,16 +241,25 @@ private func addProducts<
   /// From one position of dy to the next, from one line to the next, and whether the next block is fetched ahead.
   private typealias BlockLines = (pixel: Int, line: Int, fetchesAhead: Bool)
 
-  /// The products of row R of a block's source with the lines R - 2 to R, the last of which it loads.
+  /// The products of row R of a block's source with the lines R - 2 to R, the last of which it loads: from dy, or from
+  /// `ahead`, where the vector of channels before left it, and where this leaves the next, `next` elements on.
   @inline(__always)
   private func addBlockRow<let R: Int, V: KernelVector>(
     _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ lines: BlockLines,
-    _ dy: UnsafePointer<V.Scalar>, _ gradients: inout InlineArray<3, InlineArray<7, V>>, _ acc: inout InlineArray<9, V>,
-    _: V.Type, _: Count<R>.Type
+    _ dy: UnsafePointer<V.Scalar>, _ ahead: UnsafeMutablePointer<V.Scalar>?, _ next: Int,
+    _ gradients: inout InlineArray<3, InlineArray<7, V>>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type
   ) {
     if R < 7 {
       let q = dy + apus_pin_integer(R &* lines.line)
-      for j in 0..<7 { gradients[R % 3][j] = V.load(q + j &* lines.pixel) }
+      if let ahead {
+        let slot = ahead + R &* 7 &* V.lanes
+        for j in 0..<7 { gradients[R % 3][j] = V.load(UnsafePointer(slot) + j &* V.lanes) }
+        // The last vector has none after it, and loads its own again.
+        let next = q + apus_pin_integer(next)
+        for j in 0..<7 { V.load(next + j &* lines.pixel).store(slot + j &* V.lanes) }
+      } else {
+        for j in 0..<7 { gradients[R % 3][j] = V.load(q + j &* lines.pixel) }
+      }
       if lines.fetchesAhead {
         for j in 7..<14 { apus_prefetch_second_level(q + j &* lines.pixel) }
       }
@@ -321,9 +340,11 @@ func depthwiseGradient<V: KernelVector>(
       #if APUS_32_REGISTERS
         let whole = 0..<s.channels / V.lanes &* V.lanes
         if lines == 7 {
+          let ahead = sharesSets(shape, source, dy, V.self) ? shape.pointee.waiting : nil
           var position = 0
           while position < s.columns {
-            depthwiseGradientBlock(shape, slice, to, from, row, position, whole, V.self)
+            depthwiseGradientBlock(
+              shape, slice, to, from, row, position, whole, ahead?.assumingMemoryBound(to: V.Scalar.self), V.self)
             position &+= 7
           }
         } else if paired > 0 && s.columnStride == 1 {

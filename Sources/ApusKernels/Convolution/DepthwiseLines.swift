@@ -96,7 +96,8 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
   @inline(never)
   func depthwiseBlock<V: KernelVector, B: ColumnBounds>(
     _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafePointer<V.Scalar>,
-    _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _: V.Type, _: B.Type
+    _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int,
+    _ waiting: UnsafeMutablePointer<V.Scalar>?, _: V.Type, _: B.Type
   ) {
     let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
     let columns: DepthwiseColumns<V.Scalar> = (column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros)
@@ -120,18 +121,39 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       let q = result + channel
       var sums = blockZeros(V.self)
       // Row by row as instances of their own: a loop over them leaves the sums in memory.
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<0>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<1>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<2>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<3>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<4>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<5>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<6>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<7>.self)
-      addBlockRow(columns, rows, factors, target, q, &sums, V.self, B.self, Count<8>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<0>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<1>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<2>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<3>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<4>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<5>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<6>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<7>.self)
+      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<8>.self)
       channel &+= V.lanes
       w += shape.pointee.weightPitch
     }
+    if let waiting, channel > 0 {
+      for i in 0..<7 {
+        for j in 0..<7 {
+          V.load(UnsafePointer(waiting) + (i &* 7 &+ j) &* V.lanes)
+            .store(result + (channel &- V.lanes &+ i &* target.line &+ j &* target.pixel))
+        }
+      }
+    }
+  }
+
+  /// Pixels of both tensors lie a multiple of 2 KB apart, and their channels face each other: all that a block has of one
+  /// vector of channels meets in two sets of the first-level cache. What waits until the next vector is due meets others.
+  @inline(__always)
+  func sharesSets<V: KernelVector>(
+    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ result: UnsafePointer<V.Scalar>,
+    _: V.Type
+  ) -> Bool {
+    let together = 2048 / MemoryLayout<V.Scalar>.size
+    let distance = (Int(bitPattern: source) &- Int(bitPattern: result)) & 2047
+    return (distance < 128 || distance > 2048 &- 128) && shape.pointee.pixelPitch % together == 0
+      && shape.pointee.resultPixelPitch % together == 0
   }
 
   // As literals: `init(repeating:)` of a large function may stay a call, and a call keeps no vector in a register.
@@ -152,12 +174,13 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
   /// Pixel and row pitch of the result, and whether it is added to, or goes past the caches.
   private typealias BlockTarget = (pixel: Int, line: Int, accumulate: Bool, streams: Bool)
 
-  /// Row R of a block's source, into the lines R - 2 to R, the first of which it completes.
+  /// Row R of a block's source, into the lines R - 2 to R, the first of which it completes. It goes to the result, or to
+  /// `waiting`, from where the same line of the vector of channels before goes to the result.
   @inline(__always)
   private func addBlockRow<let R: Int, V: KernelVector, B: ColumnBounds>(
     _ columns: DepthwiseColumns<V.Scalar>, _ rows: BlockRows<V.Scalar>, _ factors: InlineArray<9, V>,
-    _ target: BlockTarget, _ result: UnsafeMutablePointer<V.Scalar>, _ sums: inout InlineArray<3, InlineArray<7, V>>,
-    _: V.Type, _: B.Type, _: Count<R>.Type
+    _ target: BlockTarget, _ result: UnsafeMutablePointer<V.Scalar>, _ waiting: UnsafeMutablePointer<V.Scalar>?,
+    _ channel: Int, _ sums: inout InlineArray<3, InlineArray<7, V>>, _: V.Type, _: B.Type, _: Count<R>.Type
   ) {
     if rows.row &+ R >= 0 && rows.row &+ R < rows.height {
       let from = rows.p + apus_pin_integer(R &* rows.pitch)
@@ -176,9 +199,18 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
       }
     }
     if R >= 2 {
-      storeSums(
-        sums[(R + 1) % 3], result + (R - 2) &* target.line, target.pixel, target.accumulate,
-        target.streams, V.self)
+      if let waiting {
+        let slot = waiting + (R - 2) &* 7 &* V.lanes
+        if channel > 0 {
+          let q = result + (apus_pin_integer((R - 2) &* target.line) &- V.lanes)
+          for j in 0..<7 { V.load(UnsafePointer(slot) + j &* V.lanes).store(q + j &* target.pixel) }
+        }
+        for j in 0..<7 { sums[(R + 1) % 3][j].store(slot + j &* V.lanes) }
+      } else {
+        storeSums(
+          sums[(R + 1) % 3], result + (R - 2) &* target.line, target.pixel, target.accumulate,
+          target.streams, V.self)
+      }
       for j in 0..<7 { sums[(R + 1) % 3][j] = V.zero }
     }
   }
@@ -368,14 +400,16 @@ func depthwiseLines<V: KernelVector>(
     let row = s.row &+ line &* s.rowStride
     #if APUS_32_REGISTERS
       if hasBlocks && line &+ 7 <= s.lines {
+        let place = !s.accumulate && sharesSets(shape, source, UnsafePointer(result), V.self) ? s.waiting : nil
+        let waiting = place?.assumingMemoryBound(to: V.Scalar.self)
         var position = 0
         while position < s.columns {
           let column = s.column &+ position
           let to = result + (line &* s.resultRowPitch &+ position &* s.resultPixelPitch)
           if column >= -1 && column &+ 8 <= s.sourceWidth {
-            depthwiseBlock(shape, source, weights, to, row, column, V.self, EdgeColumns.self)
+            depthwiseBlock(shape, source, weights, to, row, column, waiting, V.self, EdgeColumns.self)
           } else {
-            depthwiseBlock(shape, source, weights, to, row, column, V.self, BorderColumns.self)
+            depthwiseBlock(shape, source, weights, to, row, column, waiting, V.self, BorderColumns.self)
           }
           position &+= 7
         }

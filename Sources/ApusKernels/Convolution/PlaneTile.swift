@@ -25,6 +25,8 @@ func planeTile<let NK: Int, let R: Int, let NV: Int, let F: Int, V: KernelVector
   }
   let rowStride = t.pointee.rowStride
   let widthTaps = t.pointee.widthTaps
+  let tapStride = t.pointee.tapStride
+  let skippedWeights = t.pointee.skippedWeights
   let firstRow = t.pointee.firstRow
   let endRow = t.pointee.endRow
   var w = weights
@@ -47,13 +49,21 @@ func planeTile<let NK: Int, let R: Int, let NV: Int, let F: Int, V: KernelVector
         }
       }
       w += NK &* F
-      x += 1
+      x += tapStride
       taps &-= 1
     }
+    w += skippedWeights
     plane += t.pointee.planeStride
     left &-= 1
   }
   let accumulate = t.pointee.accumulate
+  if t.pointee.hasPositiveZeros {
+    for k in 0..<NK {
+      for i in 0..<R {
+        for j in 0..<NV { sums[k][i][j] = withPositiveZeros(sums[k][i][j]) }
+      }
+    }
+  }
   for k in 0..<NK {
     for i in 0..<R where i < rows {
       let p = result + (k &* t.pointee.resultPlaneStride &+ i &* t.pointee.resultRowStride)
@@ -65,6 +75,12 @@ func planeTile<let NK: Int, let R: Int, let NV: Int, let F: Int, V: KernelVector
       }
     }
   }
+}
+
+/// x, but +0 for -0, whatever the rounding.
+@inline(__always)
+private func withPositiveZeros<V: KernelVector>(_ x: V) -> V {
+  V.select(x, V.select(x, x * x, where: V.zero, isLessThan: x), where: x, isLessThan: V.zero)
 }
 
 /// The instance for a number of height taps.

@@ -16,6 +16,9 @@ func tileLines<V: KernelVector, H: KernelVector>(
     var pixel = 0
     for i in 0..<tiles.count {
       tile.rows = tiles.length(i)
+      if shape.pointee.edgeBlocks > 0 {
+        setBlocks(&tile, shape, (i == 0 ? 1 : 0) | (i &+ 1 == tiles.count ? 2 : 0))
+      }
       let aTile = a + (line &* shape.pointee.aLineStride &+ pixel &* tile.aRowStride)
       let cTile = c + (line &* shape.pointee.cLineStride &+ pixel &* cStride)
       if let buffer {
@@ -28,6 +31,18 @@ func tileLines<V: KernelVector, H: KernelVector>(
       pixel &+= tile.rows
     }
   }
+}
+
+/// The blocks of a line's first (1), last (2), only (3) tile, or of one between them (0).
+@inline(__always)
+private func setBlocks(_ tile: inout GemmTileShape, _ shape: UnsafePointer<TileLinesShape>, _ place: Int) {
+  tile.zeroRowMask = place & shape.pointee.edgeMask
+  let isEdge = tile.zeroRowMask != 0
+  tile.k = isEdge ? shape.pointee.edgeSteps : shape.pointee.tile.k
+  tile.blocks = isEdge ? shape.pointee.edgeBlocks : shape.pointee.tile.blocks
+  tile.aOffsets = isEdge ? shape.pointee.edgeAOffsets : shape.pointee.tile.aOffsets
+  tile.bOffsets = isEdge ? shape.pointee.edgeBOffsets : shape.pointee.tile.bOffsets
+  tile.zeroRows = isEdge ? shape.pointee.edgeZeroRows : nil
 }
 
 /// A tile's sums into C, with the residual of its pixels.

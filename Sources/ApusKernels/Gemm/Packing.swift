@@ -33,7 +33,8 @@ func turnRows<V: KernelVector>(
 }
 
 /// Each step's neighbours, tile after tile. Four tiles at a time, so that a step is read in stretches that the prefetcher
-/// follows; a tile's last step is stored as it is, because the next tile's first one is already there.
+/// follows, and eight steps of each, which stay in the first-level cache even where they meet in one of its sets. A tile's
+/// last step is stored as it is, because the next tile's first one is already there.
 @inline(__always)
 private func copySteps<V: KernelVector>(
   _ from: UnsafePointer<V.Scalar>, _ tiles: BalancedSplit, _ k: Int, _ stepStride: Int,
@@ -42,22 +43,30 @@ private func copySteps<V: KernelVector>(
   var first = 0
   while first < tiles.count {
     let last = min(first &+ 4, tiles.count)
-    for step in 0..<k {
+    var step = 0
+    while step < k {
+      let end = min(step &+ 8, k)
       for tile in first..<last {
         let start = tiles.start(tile)
         let count = tiles.length(tile)
-        let p = from + (step &* stepStride &+ start)
-        let q = to + (start &* k &+ step &* count)
-        var i = 0
-        while i &+ V.lanes <= count {
-          V.load(p + i).store(q + i)
-          i &+= V.lanes
-        }
-        if i < count {
-          let rest = V.load(p + i, first: count &- i)
-          if step < k &- 1 { rest.store(q + i) } else { rest.store(q + i, first: count &- i) }
+        let whole = count / V.lanes &* V.lanes
+        var p = from + (step &* stepStride &+ start)
+        var q = to + (start &* k &+ step &* count)
+        for s in step..<end {
+          var i = 0
+          while i < whole {
+            V.load(p + i).store(q + i)
+            i &+= V.lanes
+          }
+          if i < count {
+            let rest = V.load(p + i, first: count &- i)
+            if s < k &- 1 { rest.store(q + i) } else { rest.store(q + i, first: count &- i) }
+          }
+          p += stepStride
+          q += count
         }
       }
+      step = end
     }
     first = last
   }

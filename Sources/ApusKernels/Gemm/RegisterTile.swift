@@ -8,6 +8,8 @@ protocol BroadcastAddressing {
   /// Steps whose addresses differ by a constant are taken so many at a time where a tile is one vector wide: else the
   /// addresses of its rows are a chain of additions that takes as long as the multiply-adds.
   static var stepsTogether: Int { get }
+  /// Whether rows may be pixels of an image, of which some lie in its padding.
+  static var hasZeroRows: Bool { get }
 }
 /// Rows are neighbours: packed panels, and transposed A as it lies.
 enum ContiguousRows: BroadcastAddressing {
@@ -15,6 +17,7 @@ enum ContiguousRows: BroadcastAddressing {
     row &+ step &* stepStride
   }
   static var stepsTogether: Int { 1 }
+  static var hasZeroRows: Bool { false }
 }
 /// Rows are `aRowStride` apart, and steps are neighbours: A as it lies.
 enum StridedRows: BroadcastAddressing {
@@ -22,6 +25,7 @@ enum StridedRows: BroadcastAddressing {
     row &* rowStride &+ step
   }
   static var stepsTogether: Int { 4 }
+  static var hasZeroRows: Bool { true }
 }
 
 /// Whether the last vector of a row of B may be read whole, or only as far as `columns` says.
@@ -81,17 +85,24 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
     var left = t.pointee.k
     if A.stepsTogether > 1 && NV == 1 {
       while left >= A.stepsTogether {
-        for step in 0..<A.stepsTogether { addStep(strides, a, b, step, lastCount, &sums, A.self, L.self) }
+        for step in 0..<A.stepsTogether {
+          addStep(strides, a, b, step, lastCount, &sums, A.self, L.self, Count<0>.self, Count<0>.self)
+        }
         a += A.offset(row: 0, step: A.stepsTogether, rowStride: strides.aRow, stepStride: strides.aStep)
         b += A.stepsTogether &* strides.bStep
         left &-= A.stepsTogether
       }
     }
-    while left > 0 {
-      addStep(strides, a, b, 0, lastCount, &sums, A.self, L.self)
-      a += A.offset(row: 0, step: 1, rowStride: strides.aRow, stepStride: strides.aStep)
-      b += strides.bStep
-      left &-= 1
+    var zeroRows = 0
+    if NV == 2 && A.hasZeroRows, let all = t.pointee.zeroRows {
+      zeroRows = all[block] & t.pointee.zeroRowMask
+    }
+    if zeroRows == 0 {
+      addSteps(strides, a, b, left, lastCount, &sums, A.self, L.self, Count<0>.self, Count<0>.self)
+    } else if zeroRows & 1 != 0 {
+      addSteps(strides, a, b, left, lastCount, &sums, A.self, L.self, Count<1>.self, Count<0>.self)
+    } else {
+      addSteps(strides, a, b, left, lastCount, &sums, A.self, L.self, Count<0>.self, Count<1>.self)
     }
     block &+= 1
     if block >= t.pointee.blocks { break }
@@ -102,11 +113,32 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
 /// The strides of a tile as a tuple: a struct here would be a type of the instruction set's own.
 typealias TileStrides = (aRow: Int, aStep: Int, bStep: Int, bPair: Int, bPrefetch: Int)
 
-/// sums += column `step` of A times row `step` of B.
+/// sums += A times B over `steps` steps, but for the first F and the last E rows.
 @inline(__always)
-private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector>(
-  _ t: TileStrides, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int,
-  _ lastCount: Int, _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type
+private func addSteps<
+  let MR: Int, let NV: Int, let F: Int, let E: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector
+>(
+  _ t: TileStrides, _ a0: UnsafePointer<V.Scalar>, _ b0: UnsafePointer<V.Scalar>, _ steps: Int, _ lastCount: Int,
+  _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type, _: Count<F>.Type, _: Count<E>.Type
+) {
+  var a = a0
+  var b = b0
+  var left = steps
+  while left > 0 {
+    addStep(t, a, b, 0, lastCount, &sums, A.self, L.self, Count<F>.self, Count<E>.self)
+    a += A.offset(row: 0, step: 1, rowStride: t.aRow, stepStride: t.aStep)
+    b += t.bStep
+    left &-= 1
+  }
+}
+
+/// sums += column `step` of A times row `step` of B, but for the first F and the last E rows.
+@inline(__always)
+private func addStep<
+  let MR: Int, let NV: Int, let F: Int, let E: Int, V: KernelVector, A: BroadcastAddressing, L: LastVector
+>(
+  _ t: TileStrides, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>, _ step: Int, _ lastCount: Int,
+  _ sums: inout InlineArray<MR, InlineArray<NV, V>>, _: A.Type, _: L.Type, _: Count<F>.Type, _: Count<E>.Type
 ) {
   let p = b + step &* t.bStep
   // Tiles of one vector whose A lies as it is are small problems, for which a load a step is much; wider ones than two
@@ -122,7 +154,7 @@ private func addStep<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddr
     let q = NV > 2 ? p + (j / 2 &* t.bPair &+ j % 2 &* V.lanes) : p + j &* V.lanes
     row[j] = j == NV - 1 ? L.load(q, lastCount, V.self) : V.load(q)
   }
-  for i in 0..<MR {
+  for i in F..<MR &- E {
     // One vector wide, the broadcast is part of the multiply-add. Else it serves several and stays in a register, which
     // is the only one it may take.
     let scalar = V(repeating: a[A.offset(row: i, step: step, rowStride: t.aRow, stepStride: t.aStep)])
@@ -203,19 +235,35 @@ private func tileOfRows<let NV: Int, V: KernelVector, A: BroadcastAddressing, L:
   }
 }
 
-/// One tile of `NV` vectors, all else from the shape.
+/// One tile of `NV` vectors, whose last is whole or not.
 @inline(__always)
-private func tileOfVectors<let NV: Int, V: KernelVector>(
+private func tileOfVectors<let NV: Int, V: KernelVector, L: LastVector>(
   _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
-  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Count<NV>.Type
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: L.Type, _: Count<NV>.Type
 ) {
-  let isWhole = t.pointee.bIsPadded || t.pointee.columns == NV * V.lanes
-  switch (t.pointee.aRowStride == 1, isWhole) {
-  case (true, true): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, WholeLastVector.self, Count<NV>.self)
-  case (false, true): tileOfRows(t, a, b, c, V.self, StridedRows.self, WholeLastVector.self, Count<NV>.self)
-  case (true, false): tileOfRows(t, a, b, c, V.self, ContiguousRows.self, PartialLastVector.self, Count<NV>.self)
-  case (false, false): tileOfRows(t, a, b, c, V.self, StridedRows.self, PartialLastVector.self, Count<NV>.self)
+  if t.pointee.aRowStride == 1 {
+    tileOfRows(t, a, b, c, V.self, ContiguousRows.self, L.self, Count<NV>.self)
+  } else {
+    tileOfRows(t, a, b, c, V.self, StridedRows.self, L.self, Count<NV>.self)
   }
+}
+
+/// One tile of one vector.
+@inline(__always)
+private func tileOfOneVector<V: KernelVector>(
+  _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
+  _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type
+) {
+  #if APUS_32_REGISTERS
+    // A mask costs next to nothing here: half as many instances to compile.
+    tileOfVectors(t, a, b, c, V.self, PartialLastVector.self, Count<1>.self)
+  #else
+    if t.pointee.bIsPadded || t.pointee.columns == V.lanes {
+      tileOfVectors(t, a, b, c, V.self, WholeLastVector.self, Count<1>.self)
+    } else {
+      tileOfVectors(t, a, b, c, V.self, PartialLastVector.self, Count<1>.self)
+    }
+  #endif
 }
 
 /// One tile of up to `TileShape.rows` x 2 vectors; H is the vector for few columns.
@@ -224,11 +272,19 @@ func gemmTile<V: KernelVector, H: KernelVector>(
   _ t: UnsafePointer<GemmTileShape>, _ a: UnsafePointer<V.Scalar>, _ b: UnsafePointer<V.Scalar>,
   _ c: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: H.Type
 ) where H.Scalar == V.Scalar {
-  if t.pointee.columns > V.lanes {
-    tileOfVectors(t, a, b, c, V.self, Count<2>.self)
-  } else if H.lanes < V.lanes && t.pointee.columns <= H.lanes {
-    tileOfVectors(t, a, b, c, H.self, Count<1>.self)
-  } else {
-    tileOfVectors(t, a, b, c, V.self, Count<1>.self)
+  if t.pointee.columns > V.lanes && (t.pointee.bIsPadded || t.pointee.columns == 2 &* V.lanes) {
+    return tileOfVectors(t, a, b, c, V.self, WholeLastVector.self, Count<2>.self)
+  }
+  // Few columns, or two vectors the second of which is not whole: one after the other.
+  var part = t.pointee
+  var column = 0
+  while column < t.pointee.columns {
+    part.columns = min(V.lanes, t.pointee.columns &- column)
+    if H.lanes < V.lanes && part.columns <= H.lanes {
+      tileOfOneVector(&part, a, b + column, c + column, H.self)
+    } else {
+      tileOfOneVector(&part, a, b + column, c + column, V.self)
+    }
+    column &+= V.lanes
   }
 }

@@ -24,7 +24,7 @@ private func depthAndHeight(_ s: UnsafePointer<PoolingShape>, _ sample: Int, _ d
 }
 
 /// y, of an average or a norm or of a maximum without indices.
-@inline(__always)
+@inline(never)
 func poolChannels<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
   _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
@@ -169,7 +169,7 @@ private func finishFour<V: KernelVector, Step: PoolingStep>(
 
 /// The same for windows two or three wide, by the sweep of a few channels along an output row: a window's rows are
 /// combined first, column by column, and columns that the next window shares stay in registers.
-@inline(__always)
+@inline(never)
 private func sweepChannels<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ row: Int,
   _ rows: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
@@ -366,7 +366,7 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
 }
 
 /// y and indices of a maximum.
-@inline(__always)
+@inline(never)
 func poolChannelsWithIndices<V: KernelVector>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
   _ channel: Int, _ channels: Int, _: V.Type

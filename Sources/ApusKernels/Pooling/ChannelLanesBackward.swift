@@ -155,7 +155,7 @@ private func gradient<V: KernelVector>(
     whole: whole, V.self)
 }
 
-@inline(__always)
+@inline(never)
 func gatherChannels<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
   _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
@@ -294,7 +294,7 @@ private typealias Four<V> = (V, V, V, V)
 
 /// The same for windows two or three wide, by sweeps of a few channels along a row: what a window reads is read once for
 /// all its columns, whose sums stay in registers until the last window over them has passed.
-@inline(__always)
+@inline(never)
 private func sweepGather<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
   _ row: Int, _ rows: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
@@ -393,7 +393,7 @@ private func sweepGather<V: KernelVector, Step: GatherStep>(
 
 /// Two rows of the input that lie under one row of windows two by two, whose first element is number `first`: what each
 /// window reads is read once.
-@inline(__always)
+@inline(never)
 private func gatherSquares<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
   _ first: Int, _ h: Int, _ row: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type

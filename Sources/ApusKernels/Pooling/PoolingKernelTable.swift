@@ -86,7 +86,7 @@ private func forwardRows<V: KernelVector>(
   }
 }
 
-@inline(__always)
+@inline(never)
 private func backwardRows<V: KernelVector>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
   _ channel: Int, _ channels: Int, _: V.Type

@@ -3,7 +3,7 @@ import ApusKernelInterface
 // Forward over planes with the lanes along the width. A window is taken apart: first its rows, which become one row in
 // scratch between the paddings, element by element; then that row's neighbours. So a 3x3 window costs 3 + 3 loads.
 
-@inline(__always)
+@inline(never)
 func poolPlanes<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int, _: V.Type,
   _: Step.Type
@@ -194,7 +194,7 @@ private func combineNeighbours<V: KernelVector, Step: PoolingStep>(
 }
 
 /// Windows two wide at stride 2 without padding: nothing needs to go through scratch.
-@inline(__always)
+@inline(never)
 private func poolPairs<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ row: Int,
   _ rows: Int, _: V.Type, _: Step.Type
@@ -231,7 +231,7 @@ private func poolPairs<V: KernelVector, Step: PoolingStep>(
 
 /// Each plane into one element. As many planes as there are lanes share the last steps: lanes are joined in pairs, and
 /// the pairs of two planes fill a vector.
-@inline(__always)
+@inline(never)
 private func poolWholePlanes<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ row: Int,
   _ rows: Int, _ scratch: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Step.Type

@@ -18,7 +18,7 @@ private func coverRows(_ s: UnsafePointer<PoolingShape>, _ place: (sample: Int, 
   )
 }
 
-@inline(__always)
+@inline(never)
 func gatherPlanes<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int, _: V.Type,
   _: Step.Type
@@ -149,7 +149,7 @@ private func sumRows<V: KernelVector, Step: GatherStep>(
 }
 
 /// Windows two wide at stride 2 without padding: nothing needs to go through scratch.
-@inline(__always)
+@inline(never)
 private func gatherPairs<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
   _ dx: UnsafeMutablePointer<V.Scalar>, _: V.Type, _: Step.Type
@@ -249,7 +249,7 @@ private func sumPairs<V: KernelVector, Step: GatherStep>(
 }
 
 /// Each plane's average to all of the plane.
-@inline(__always)
+@inline(never)
 private func spreadPlanes<V: KernelVector>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int,
   _ dx: UnsafeMutablePointer<V.Scalar>, _: V.Type

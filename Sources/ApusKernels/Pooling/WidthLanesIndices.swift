@@ -3,7 +3,7 @@ import ApusKernelInterface
 /// y (unless nil) and indices of a maximum over planes, the lanes along the width: taps in the order of the input, as in
 /// the general kernel. Where windows hang over an end, rows are copied between paddings of -infinity, which no window ever
 /// takes: it starts with the position of its first element.
-@inline(__always)
+@inline(never)
 func poolPlanesWithIndices<V: KernelVector>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ row: Int, _ rows: Int, _: V.Type
 ) {

@@ -190,7 +190,9 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     #expect(check.largestError < 2e-7, "\(trial.name): \(check)")
   }
 
-  @Test(arguments: arithmetic + products.filter { $0.name != "linear and tanh" } + reductions + shapes.filter { $0.name != "gathered" })
+  @Test(
+    arguments: arithmetic + products.filter { $0.name != "linear and tanh" } + reductions
+      + shapes.filter { $0.name != "gathered" })
   func secondGradientsMatchDifferences(_ trial: GradientCase) {
     let check = checkGradients(
       of: { x in

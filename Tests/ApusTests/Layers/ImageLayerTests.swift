@@ -55,7 +55,8 @@ import Testing
       let functions: [(Tensor) -> Tensor] = [
         { $0.relu() }, { $0 * 2 + 1 }, { $0 + other }, { other - $0 }, { $0 * $0 }, { $0.maxPooled(window: [2]) },
         { $0.averagePooled(window: [3], stride: [2], padding: [1]) }, { $0.adaptiveAveragePooled(to: [1]) },
-        { norm($0) }, { prelu($0, slopes: Tensor([0.1, 0.2, 0.3, 0.4])) }, { localResponseNormalization($0, size: 3) }, { $0.sum(along: [1]) }, { $0.flattened(from: 1) },
+        { norm($0) }, { prelu($0, slopes: Tensor([0.1, 0.2, 0.3, 0.4])) }, { localResponseNormalization($0, size: 3) },
+        { $0.sum(along: [1]) }, { $0.flattened(from: 1) },
         { $0.softmax(along: 1) }, { concatenate([$0, $0 * 2], along: 1) }, { concatenate([$0, other], along: 1) },
         { $0.permuted([3, 1, 0, 2]) }, { $0[0, 1] }, { $0.cumulativeSum(along: 2) }, { $0.max(along: [1, 3]) },
         { groupNormalization($0, groups: 2) }, { layerNormalization($0, axes: 2) },

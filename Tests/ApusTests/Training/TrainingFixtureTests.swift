@@ -15,7 +15,9 @@ import Testing
 
     func state(_ prefix: String) -> [String: Tensor] {
       var state: [String: Tensor] = [:]
-      for (name, tensor) in tensors where name.hasPrefix(prefix) { state[String(name.dropFirst(prefix.count))] = tensor }
+      for (name, tensor) in tensors where name.hasPrefix(prefix) {
+        state[String(name.dropFirst(prefix.count))] = tensor
+      }
       return state
     }
 
