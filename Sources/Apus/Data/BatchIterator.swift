@@ -3,8 +3,8 @@ import Synchronization
 
 /// The batches of an epoch in their order; see ``DataLoader/batches(epoch:from:)``.
 ///
-/// One batch after the other is prepared by a queue of its own; taking one starts the preparation of a further one, so that
-/// no thread ever waits for room.
+/// One batch after the other is prepared by a queue of its own; taking one starts the preparation of further ones, so that no
+/// thread ever waits for room.
 public final class BatchIterator {
   private let loader: DataLoader
   private let epoch: Int
@@ -36,15 +36,17 @@ public final class BatchIterator {
     return try batch.wait()
   }
 
+  /// Half of the batches are prepared at a time: a thread that is woken for each would disturb the computation more often.
   private func prepare() {
-    guard let queue else { return }
-    while pending.count < loader.prefetchedBatches && following < loader.batchCount {
-      let batch = PendingBatch()
-      pending.append(batch)
-      queue.async { [loader, epoch, order, following] in
-        batch.fulfil(Result { try loader.batch(following, epoch: epoch, order: order) })
+    guard let queue, pending.count <= loader.prefetchedBatches / 2, following < loader.batchCount else { return }
+    let end = min(following + loader.prefetchedBatches - pending.count, loader.batchCount)
+    let batches = (following..<end).map { (number: $0, batch: PendingBatch()) }
+    following = end
+    pending += batches.map(\.batch)
+    queue.async { [loader, epoch, order] in
+      for (number, batch) in batches {
+        batch.fulfil(Result { try loader.batch(number, epoch: epoch, order: order) })
       }
-      following += 1
     }
   }
 }

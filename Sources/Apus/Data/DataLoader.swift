@@ -24,7 +24,7 @@ public struct DataLoader: Sendable {
   /// A loader.
   public init(
     _ dataset: any Dataset, batchSize: Int, shuffles: Bool = false, seed: UInt64 = 0, dropsLast: Bool = false,
-    prefetchedBatches: Int = 2
+    prefetchedBatches: Int = 4
   ) {
     require(batchSize > 0, "DataLoader: the batch size is above 0, not \(batchSize)")
     require(prefetchedBatches >= 0, "DataLoader: prefetchedBatches is at least 0, not \(prefetchedBatches)")

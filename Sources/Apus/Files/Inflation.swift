@@ -31,16 +31,11 @@ enum Inflation {
     }
     defer { inflateEnd(&stream) }
     // A byte more than allowed: only a stream that fills it is too long, one that ends exactly at the limit is not.
-    let bound = limit == .max ? limit : limit + 1
+    let bound = max(1, limit == .max ? limit : limit + 1)
     let output = GrowingBytes(capacity: min(bound, max(4096, min(4 * range.count, 1 << 24))))
     var place = range.lowerBound
     while true {
-      if output.count == output.capacity {
-        if output.capacity >= bound {
-          throw file.error(.unsupported, at: place, "its data decompress to more than \(limit) bytes")
-        }
-        output.grow(to: min(bound, output.capacity * 2))
-      }
+      if output.count == output.capacity { output.grow(to: min(bound, output.capacity * 2)) }
       // zlib counts in 32 bits.
       let given = min(range.upperBound - place, 1 << 30)
       let room = min(output.capacity - output.count, 1 << 30)
@@ -55,6 +50,9 @@ enum Inflation {
       let made = room - Int(stream.avail_out)
       place += taken
       output.count += made
+      if output.count > limit {
+        throw file.error(.unsupported, at: place, "its data decompress to more than \(limit) bytes")
+      }
       switch code {
       case Z_STREAM_END:
         if format == .gzip && place < range.upperBound {

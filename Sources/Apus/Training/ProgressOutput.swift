@@ -66,8 +66,8 @@ struct ProgressBar {
     let now = ContinuousClock.now
     if let shown, shown.duration(to: now) < .milliseconds(100), done < batches { return }
     shown = now
-    let left = secondsLeft.map { "  \(clockTime($0)) left" } ?? ""
-    let tail = "  \(done)/\(batches)  \(figures())\(left)"
+    let left = secondsLeft.map { " \(clockTime($0)) left" } ?? ""
+    let tail = " \(done)/\(batches) \(figures())\(left)"
     let room = min(30, width - 1 - title.count - tail.count - 3)
     var line = title
     if room >= 5 {

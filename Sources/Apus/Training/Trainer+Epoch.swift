@@ -26,7 +26,7 @@ extension Trainer {
       try runStep(batch, isLast: state.batch + 1 == training.batchCount, events)
       state.seconds = before + seconds(since: start)
       let left = state.seconds / Double(state.batch) * Double(training.batchCount - state.batch)
-      bar.show(done: state.batch, figures: { figures(state.sums, state.seconds) }, secondsLeft: left)
+      bar.show(done: state.batch, figures: { shortFigures(state.sums, state.seconds) }, secondsLeft: left)
       if let interval = options.checkpointInterval, state.step % interval == 0, state.batch < training.batchCount {
         try save()
       }
@@ -86,10 +86,13 @@ extension Trainer {
     state.batch = 0
     state.sums = nil
     decide(record)
+    var parts = figures(record.loss, record.metrics) + ["\(speed(sums, record.seconds)) \(options.sampleName)/s"]
+    if let (loss, values) = measured {
+      let own = figures(loss, values)
+      parts += ["validation \(own[0])"] + own.dropFirst()
+    }
     bar.end(
-      "Epoch \(record.epoch)/\(options.epochs): \(figures(sums, record.seconds))"
-        + (measured.map { ", validation " + figures($0.loss, $0.metrics) } ?? "")
-        + ", \(fixedPoint(record.seconds, 1)) s")
+      "Epoch \(record.epoch)/\(options.epochs): \(parts.joined(separator: ", ")), \(fixedPoint(record.seconds, 1)) s")
     if let events { try log(record, events) }
     onEpoch?(record)
     if let path = options.csv {
@@ -136,14 +139,17 @@ extension Trainer {
     return Double(seconds) + Double(attoseconds) * 1e-18
   }
 
-  private func figures(_ sums: Sums?, _ seconds: Double) -> String {
+  /// For a line that has a bar too.
+  private func shortFigures(_ sums: Sums?, _ seconds: Double) -> String {
     guard let sums else { return "" }
-    let speed = seconds > 0 ? Double(sums.samples) / seconds : 0
-    return figures(sums.loss.value, sums.metrics.map(\.value)) + ", \(fixedPoint(speed, 0)) \(options.sampleName)/s"
+    return (figures(sums.loss.value, sums.metrics.map(\.value)) + [speed(sums, seconds) + "/s"]).joined(separator: " ")
   }
 
-  private func figures(_ loss: Double, _ values: [Double]) -> String {
-    (["loss \(fixedPoint(loss, 4))"] + zip(metrics, values).map { "\($0.name) \(fixedPoint($1, 4))" })
-      .joined(separator: ", ")
+  private func speed(_ sums: Sums, _ seconds: Double) -> String {
+    fixedPoint(seconds > 0 ? Double(sums.samples) / seconds : 0, 0)
+  }
+
+  private func figures(_ loss: Double, _ values: [Double]) -> [String] {
+    ["loss \(fixedPoint(loss, 4))"] + zip(metrics, values).map { "\($0.name) \(fixedPoint($1, 4))" }
   }
 }
