@@ -90,7 +90,7 @@ import Testing
       let context = try ExecutionContext(instructionSet: set, threads: 1 + turn % 3)
       let trial = ConvolutionTrial(problem, .backwardData, accumulate: turn % 5 == 0, seed: sampler.random.next())
       for i in 0..<trial.count(.weights) {
-        if turn % 3 == 1 { trial[.weights, i] *= 1e-323 }
+        if turn % 3 == 1 { trial[.weights, i] *= 2 * Double.leastNonzeroMagnitude }
         if turn % 3 == 2 && i % 50 == 7 { trial[.weights, i] = .infinity }
       }
       let plan = try ConvolutionPlan(problem, direction: .backwardData, context: context)
