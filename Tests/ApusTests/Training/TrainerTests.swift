@@ -147,7 +147,8 @@ private func outcome(_ setup: TrainingSetup) -> [String: [UInt64]] {
       func batch(_ indices: [Int]) -> Batch {
         let numbers = (0..<10).map { Float((indices[0] * 8 + $0 * 5) % 7) / 7 }
         return Batch(
-          inputs: Tensor(Array(numbers[..<8]), shape: [4, 2, 1]), targets: Tensor(Array(numbers[2...]), shape: [4, 2, 1]))
+          inputs: Tensor(Array(numbers[..<8]), shape: [4, 2, 1]),
+          targets: Tensor(Array(numbers[2...]), shape: [4, 2, 1]))
       }
     }
     func make() -> (Reader, Trainer) {
