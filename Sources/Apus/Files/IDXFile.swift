@@ -7,12 +7,12 @@ public enum IDXFile {
   ///   - path: The file.
   ///   - limit: Bytes that it may have decompressed; more throw `unsupported`.
   /// - Throws: What is wrong with the file; offsets are those of the decompressed bytes where it decompresses.
-  public static func read(path: String, limit: Int = 4 << 30) throws(FileError) -> Tensor {
+  public static func read(path: String, limit: Int = 1 << 30) throws(FileError) -> Tensor {
     try read(Inflation.decompressed(FileBytes(path: path), limit: limit))
   }
 
   /// The tensor of a file's bytes, likewise.
-  public static func read(bytes: [UInt8], limit: Int = 4 << 30) throws(FileError) -> Tensor {
+  public static func read(bytes: [UInt8], limit: Int = 1 << 30) throws(FileError) -> Tensor {
     try read(Inflation.decompressed(FileBytes(bytes), limit: limit))
   }
 

@@ -14,12 +14,12 @@ public struct NumPyArchive: Sendable {
   ///   - path: The file.
   ///   - limit: Bytes that all tensors may have together; more throw `unsupported`.
   /// - Throws: What is wrong with the file, with the byte; within an entry, that of its decompressed bytes.
-  public init(path: String, limit: Int = 4 << 30) throws(FileError) {
+  public init(path: String, limit: Int = 1 << 30) throws(FileError) {
     try self.init(FileBytes(path: path), limit: limit)
   }
 
   /// Reads a file's bytes, likewise.
-  public init(bytes: [UInt8], limit: Int = 4 << 30) throws(FileError) { try self.init(FileBytes(bytes), limit: limit) }
+  public init(bytes: [UInt8], limit: Int = 1 << 30) throws(FileError) { try self.init(FileBytes(bytes), limit: limit) }
 
   private init(_ file: FileBytes, limit: Int) throws(FileError) {
     tensors = [:]

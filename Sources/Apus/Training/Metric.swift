@@ -26,7 +26,11 @@ public struct Metric: Sendable {
 
   /// The share of samples whose largest output is that of their class: outputs ... x classes, targets int32 or int64 classes.
   public static let accuracy = Metric("accuracy") { output, targets in
-    output.argmax() .== targets.converted(to: .int32)
+    let classes = output.argmax().array(of: Int32.self)
+    let labels = targets.array(of: Int32.self)
+    require(
+      classes.count == labels.count, "accuracy: the output \(output.shape) does not fit the targets \(targets.shape)")
+    return Tensor(zip(classes, labels).map { $0 == $1 ? 1.0 : 0 })
   }
 
   /// The share of samples whose class is among the `k` largest outputs; of outputs that are the same, each counts as larger

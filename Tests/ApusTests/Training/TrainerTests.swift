@@ -129,6 +129,59 @@ private func outcome(_ setup: TrainingSetup) -> [String: [UInt64]] {
     #expect(outcome(over) == outcome(whole))
   }
 
+  /// A model that goes on from batch to batch, interrupted within an epoch.
+  @Test func whatAModelCarriesIsResumed() throws {
+    final class Reader: CarriesState {
+      let cell = SimpleRNN(inputSize: 1, hiddenSize: 5)
+      let output = Linear(5, 1)
+      var carriedState: [String: Tensor] = [:]
+      func callAsFunction(_ x: Tensor) -> Tensor {
+        let (y, after) = cell(x, state: carriedState["hidden"].map { RecurrentLayerState(hidden: $0) })
+        carriedState["hidden"] = after.hidden.detached()
+        return output(y)
+      }
+    }
+    // Eight stretches of four steps of two sequences.
+    struct Waves: Dataset {
+      let count = 8
+      func batch(_ indices: [Int]) -> Batch {
+        let numbers = (0..<10).map { Float((indices[0] * 8 + $0 * 5) % 7) / 7 }
+        return Batch(
+          inputs: Tensor(Array(numbers[..<8]), shape: [4, 2, 1]),
+          targets: Tensor(Array(numbers[2...]), shape: [4, 2, 1]))
+      }
+    }
+    func make() -> (Reader, Trainer) {
+      let model = RandomGenerator(seed: 3).use { Reader() }
+      let trainer = Trainer(model, optimizer: Adam(model.parameters, learningRate: 0.01)) { meanSquaredError($0, $1) }
+      trainer.options.epochs = 3
+      trainer.options.output = .none
+      return (model, trainer)
+    }
+    let loader = DataLoader(Waves(), batchSize: 1)
+    let path = temporaryPath("carried.safetensors")
+    defer { unlink(path) }
+    let (whole, all) = make()
+    try all.fit(loader, validation: loader)
+    let (_, first) = make()
+    first.options.checkpoint = path
+    first.onStep = { [unowned first] step, _ in if step == 13 { first.stop() } }
+    try first.fit(loader, validation: loader)
+    let (rest, second) = make()
+    try second.resume(from: path)
+    #expect(rest.carriedState["hidden"]?.shape == [1, 2, 5])
+    try second.fit(loader, validation: loader)
+    #expect(rest.state == whole.state)
+    #expect(rest.carriedState == whole.carriedState)
+    #expect(second.history.map(\.validationLoss) == all.history.map(\.validationLoss))
+    // Measuring disturbs nothing, and does not depend on what is carried.
+    let before = rest.carriedState
+    let loss = try second.evaluate(loader).loss
+    #expect(rest.carriedState == before)
+    rest.carriedState = [:]
+    #expect(try second.evaluate(loader).loss == loss)
+  }
+
   @Test func damagedCheckpointsThrowAndChangeNothing() throws {
     let path = temporaryPath("checkpoint.safetensors")
     defer { unlink(path) }
