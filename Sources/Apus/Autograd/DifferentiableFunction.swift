@@ -1,3 +1,5 @@
+import Synchronization
+
 /// A function with a gradient of its own: forward and backward side by side.
 ///
 ///     let y = differentiable("cube", [x]) { x in
@@ -18,8 +20,12 @@ public func differentiable(
   backward: @escaping @Sendable (_ dy: Tensor, _ sources: [Tensor], _ y: Tensor) -> [Tensor?]
 ) -> Tensor {
   let y = withoutGradients { forward(sources.map { $0.detached() }) }.detached()
-  return y.recorded(name, from: sources) { dy in
-    let results = backward(dy, sources, y)
+  // Where the tape is kept the rule gets y with its place on it, for gradients of gradients. Weakly: the step holds the rule.
+  let place = WeakStep()
+  let recorded = y.recorded(name, from: sources) { dy in
+    var result = y
+    if Tape.isRecording, let step = place.step { result.source = TapeSource(step: step, output: 0) }
+    let results = backward(dy, sources, result)
     require(
       results.count == sources.count,
       "\(name): backward gives \(results.count) gradients, but there are \(sources.count) sources")
@@ -30,5 +36,19 @@ public func differentiable(
         "\(name): a gradient has the shape \(result.shape), but its source has \(source.shape)")
     }
     return results
+  }
+  place.step = recorded.source?.step
+  return recorded
+}
+
+private final class WeakStep: Sendable {
+  private struct Reference: Sendable {
+    weak var step: TapeStep?
+  }
+  private let reference = Mutex(Reference())
+
+  var step: TapeStep? {
+    get { reference.withLock { $0.step } }
+    set { reference.withLock { $0.step = newValue } }
   }
 }

@@ -28,7 +28,7 @@ extension Tensor {
   public func backward() {
     propagate(from: self, keepsTape: false) { step, results in
       guard step.isLeaf, let gradient = results[0] else { return }
-      step.gradient = step.gradient.map { $0 + gradient } ?? gradient
+      step.add(gradient.detached())
     }
   }
 }

@@ -72,6 +72,11 @@ final class TapeStep: Sendable {
     set { state.withLock { $0.gradient = newValue } }
   }
 
+  /// Of a leaf: adds to `gradient`, which others may be adding to.
+  func add(_ more: Tensor) {
+    state.withLock { $0.gradient = $0.gradient.map { $0 + more } ?? more }
+  }
+
   /// Long chains are let go one by one: steps that freed each other would need a stack as deep as the chain.
   deinit {
     var rest = state.withLock { state in

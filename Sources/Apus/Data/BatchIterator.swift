@@ -13,6 +13,7 @@ public final class BatchIterator {
   private var following: Int
   private var pending: [PendingBatch] = []
   private let queue: DispatchQueue?
+  private let isAbandoned = Flag()
 
   init(_ loader: DataLoader, epoch: Int, first: Int) {
     self.loader = loader
@@ -22,6 +23,9 @@ public final class BatchIterator {
     queue = loader.prefetchedBatches > 0 ? DispatchQueue(label: "apus.loader") : nil
     prepare()
   }
+
+  /// Batches that nobody will take are not prepared any more.
+  deinit { isAbandoned.isSet.store(true, ordering: .relaxed) }
 
   /// The next batch; nil at the end of the epoch. Throws what the data set throws.
   public func next() throws -> Batch? {
@@ -39,16 +43,21 @@ public final class BatchIterator {
   /// Half of the batches are prepared at a time: a thread that is woken for each would disturb the computation more often.
   private func prepare() {
     guard let queue, pending.count <= loader.prefetchedBatches / 2, following < loader.batchCount else { return }
-    let end = min(following + loader.prefetchedBatches - pending.count, loader.batchCount)
+    let end = following + min(loader.prefetchedBatches - pending.count, loader.batchCount - following)
     let batches = (following..<end).map { (number: $0, batch: PendingBatch()) }
     following = end
     pending += batches.map(\.batch)
-    queue.async { [loader, epoch, order] in
+    queue.async { [loader, epoch, order, isAbandoned] in
       for (number, batch) in batches {
+        if isAbandoned.isSet.load(ordering: .relaxed) { return }
         batch.fulfil(Result { try loader.batch(number, epoch: epoch, order: order) })
       }
     }
   }
+}
+
+private final class Flag: Sendable {
+  let isSet = Atomic<Bool>(false)
 }
 
 /// A batch that another thread prepares.

@@ -37,7 +37,10 @@ public struct DataLoader: Sendable {
   }
 
   /// The number of batches of an epoch.
-  public var batchCount: Int { dropsLast ? dataset.count / batchSize : (dataset.count + batchSize - 1) / batchSize }
+  public var batchCount: Int {
+    let (full, rest) = dataset.count.quotientAndRemainder(dividingBy: batchSize)
+    return dropsLast || rest == 0 ? full : full + 1
+  }
 
   /// The numbers of all samples in the order of an epoch: from the last place down each is swapped with one at or before it
   /// (R. Fisher, F. Yates; D. Knuth), by numbers epoch count ... (epoch + 1) count of the seed's sequence.
@@ -66,6 +69,6 @@ public struct DataLoader: Sendable {
     let start = number * batchSize
     let generator = RandomGenerator(seed: ~seed)
     generator.state.offset = (UInt64(epoch) &* UInt64(max(1, batchCount)) &+ UInt64(number)) << 32
-    return try generator.use { try dataset.batch(Array(order[start..<min(order.count, start + batchSize)])) }
+    return try generator.use { try dataset.batch(Array(order[start..<start + min(batchSize, order.count - start)])) }
   }
 }

@@ -30,7 +30,7 @@ public struct LoggedHistogram: Sendable, Equatable {
   public var counts: [Double] = []
 }
 
-/// Reads event files, as ``EventFileWriter`` and TensorFlow write them.
+/// Reads event files, as ``EventFileWriter`` writes them. Values that are kept as tensors, as newer programs do, are passed over.
 public enum EventFile {
   /// The events of a file in their order.
   ///

@@ -133,8 +133,14 @@ final class FileBytes {
 
   /// Writes a file as a whole or not at all: into a neighbour that then takes its name.
   static func write(_ parts: [FilePart], to path: String) throws(FileError) {
-    let temporary = "\(path).\(getpid()).part"
-    let file = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    var status = stat()
+    if stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG {
+      throw FileError(
+        code: .system, path: path, offset: nil, message: "it is no regular file, which another could replace")
+    }
+    // A name of its own, so that writers of one file never meet in it.
+    let temporary = "\(path).\(getpid()).\(UInt64.random(in: 0...UInt64.max)).part"
+    let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     if file < 0 { throw systemError(path, "it cannot be written") }
     func fail(_ what: String) -> FileError {
       let error = systemError(path, what)

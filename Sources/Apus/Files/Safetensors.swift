@@ -37,6 +37,8 @@ public struct Safetensors: Sendable {
     }
     tensors = [:]
     metadata = [:]
+    // What the tensors take together: files whose tensors share bytes would take more memory than they have bytes.
+    var taken = 0
     for (name, value) in members {
       guard case .object(let fields) = value else {
         throw file.error(.malformed, at: 8, "the header's \(name) is no object")
@@ -45,6 +47,8 @@ public struct Safetensors: Sendable {
         for case (let key, .string(let text)) in fields { metadata[key] = text }
       } else {
         let tensor = try Self.tensor(file, name, fields, data: start)
+        taken += tensor.count * tensor.dtype.size
+        if taken > file.bytes.count - start { throw file.error(.malformed, at: 8, "the data of tensors overlap") }
         if tensors.updateValue(tensor, forKey: name) != nil {
           throw file.error(.malformed, at: 8, "the header has \(name) twice")
         }
@@ -95,6 +99,10 @@ public struct Safetensors: Sendable {
 
   /// Writes a file as a whole or not at all, names in alphabetical order.
   public func write(to path: String) throws(FileError) {
+    if tensors["__metadata__"] != nil {
+      throw FileError(
+        code: .unsupported, path: path, offset: nil, message: "the format has no tensor of the name __metadata__")
+    }
     let ordered = tensors.sorted { $0.key < $1.key }.map { ($0.key, $0.value.detached().contiguous()) }
     var entries: [String] = []
     if !metadata.isEmpty {

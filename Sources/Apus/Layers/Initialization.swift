@@ -36,6 +36,9 @@ public enum Initialization: Sendable, Hashable {
     case .lecunNormal: kind = .lecunNormal
     case .orthogonal: kind = .orthogonal
     }
+    // Orthogonal: a filter is a row, whatever its taps.
+    let rows = shape.first ?? 1
+    let (fanIn, fanOut) = self == .orthogonal ? (shape.dropFirst().reduce(1, *), rows) : (fanIn, fanOut)
     let y = Tensor(uninitialized: shape, dtype)
     let start = generator.reserve(y.count)
     compute("initialization", y) { context throws(ApusEngine.ApusError) in

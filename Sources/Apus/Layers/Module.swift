@@ -75,9 +75,10 @@ extension Module {
 
   /// Every buffer with its name.
   public var namedBuffers: [(name: String, buffer: Buffer)] {
+    var seen: Set<ObjectIdentifier> = []
     var found: [(String, Buffer)] = []
     forEachMember { name, value in
-      if let buffer = value as? Buffer { found.append((name, buffer)) }
+      if let buffer = value as? Buffer, seen.insert(ObjectIdentifier(buffer)).inserted { found.append((name, buffer)) }
     }
     return found
   }

@@ -61,8 +61,10 @@ public final class Parameter {
 
 /// Numbers that a model keeps and does not learn by gradients, such as running means. Saved with the parameters.
 public final class Buffer {
-  /// The numbers.
-  public var value: Tensor
+  /// The numbers, off the tape.
+  public var value: Tensor {
+    didSet { if value.isTracked { value = value.detached() } }
+  }
 
   /// A buffer that begins with a value.
   public init(_ value: Tensor) { self.value = value.detached() }

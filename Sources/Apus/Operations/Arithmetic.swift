@@ -138,7 +138,7 @@ extension Tensor {
   }
 
   /// The negative.
-  public static prefix func - (x: Tensor) -> Tensor { x.affine("-", -1, 0) }
+  public static prefix func - (x: Tensor) -> Tensor { x.dtype.isFloatingPoint ? x.negated() : x.affine("-", -1, 0) }
   /// Adds a number to each element.
   public static func + (x: Tensor, value: Double) -> Tensor { x.affine("+", 1, value) }
   /// Adds a number to each element.
@@ -153,10 +153,14 @@ extension Tensor {
   public static func * (value: Double, x: Tensor) -> Tensor { x.affine("*", value, 0) }
   /// Divides each element by a number.
   public static func / (x: Tensor, value: Double) -> Tensor {
-    x.dtype.isFloatingPoint ? x * (1 / value) : x / Tensor(repeating: value, shape: [], dtype: x.dtype)
+    if x.dtype.isFloatingPoint { return x / Tensor(repeating: value, shape: [], dtype: x.dtype) }
+    return (x.converted(to: .int64) / x.wholeNumber("/", value)).wrapped(to: x.dtype)
   }
-  /// Divides a number by each element.
-  public static func / (value: Double, x: Tensor) -> Tensor { Tensor(repeating: value, shape: [], dtype: x.dtype) / x }
+  /// Divides a number by each element; integers towards zero.
+  public static func / (value: Double, x: Tensor) -> Tensor {
+    if x.dtype.isFloatingPoint { return Tensor(repeating: value, shape: [], dtype: x.dtype) / x }
+    return (x.wholeNumber("/", value) / x.converted(to: .int64)).wrapped(to: x.dtype)
+  }
 
   /// Adds.
   public static func += (a: inout Tensor, b: Tensor) { a = a + b }
@@ -167,12 +171,20 @@ extension Tensor {
   /// Divides.
   public static func /= (a: inout Tensor, b: Tensor) { a = a / b }
 
-  /// scale x + offset.
+  /// A number beside a tensor of integers, as int64. What is no whole number stops.
+  private func wholeNumber(_ name: StaticString, _ value: Double) -> Tensor {
+    require(
+      value == value.rounded(),
+      "\(name): \(value) is no whole number, but the tensor is \(dtype) \(shape): convert it to a floating-point type")
+    return Tensor(repeating: value, shape: [], dtype: .int64)
+  }
+
+  /// scale x + offset. Integers wrap.
   private func affine(_ name: StaticString, _ scale: Double, _ offset: Double) -> Tensor {
     if !dtype.isFloatingPoint {
-      let factor = Tensor(repeating: scale, shape: [], dtype: dtype == .bool ? .int64 : dtype)
-      let summand = Tensor(repeating: offset, shape: [], dtype: factor.dtype)
-      return converted(to: factor.dtype) * factor + summand
+      let numbers = converted(to: .int64)
+      let y = numbers * wholeNumber(name, scale) + wholeNumber(name, offset)
+      return dtype == .bool ? y : y.wrapped(to: dtype)
     }
     let x = dense()
     let y = x.uninitializedLike()
@@ -189,6 +201,10 @@ extension Tensor {
   public func power(_ exponent: Double) -> Tensor {
     if exponent == 2 { return squared() }
     let p = Tensor(repeating: exponent, shape: [], dtype: dtype)
+    // x^-1 times 0 would be no number at 0.
+    if exponent == 0 {
+      return binary("power", .power, self, p).recorded("power", self) { [x = self] _ in [.zeros(like: x)] }
+    }
     return binary("power", .power, self, p).recorded("power", self) { [x = self] dy in
       [dy * (x.power(exponent - 1) * exponent)]
     }
@@ -199,7 +215,7 @@ extension Tensor {
     let (a, b) = (self, exponent)
     return binary("power", .power, a, b).recorded("power", a, b) { dy in
       [
-        a.isTracked ? (dy * b * a.power(b - 1)).summed(to: a.shape) : nil,
+        a.isTracked ? (dy * select(b .== 0, .zeros(like: b), b * a.power(b - 1))).summed(to: a.shape) : nil,
         b.isTracked ? (dy * a.log() * a.power(b)).summed(to: b.shape) : nil,
       ]
     }

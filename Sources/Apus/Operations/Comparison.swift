@@ -27,7 +27,8 @@ public func select(_ condition: Tensor, _ a: Tensor, _ b: Tensor) -> Tensor {
     a.dtype == b.dtype && a.dtype.isFloatingPoint,
     "select: a and b must have one floating-point type, but they are \(a.dtype) and \(b.dtype)")
   let shape = broadcastShape("select", broadcastShape("select", condition.shape, a.shape), b.shape)
-  let mask = condition.detached().converted(to: a.dtype)
+  // By way of bool: a float64 that is not 0 may be 0 in float32.
+  let mask = condition.detached().converted(to: .bool).converted(to: a.dtype)
   let y = Tensor(uninitialized: shape, a.dtype)
   compute("select", mask, a, b, y) { context throws(ApusEngine.ApusError) in
     try ApusEngine.Arithmetic.select(
@@ -47,7 +48,11 @@ extension Tensor {
     binary("comparison", function, a.detached(), b.detached()).converted(to: .bool)
   }
 
-  private func alone(_ value: Double) -> Tensor { Tensor(repeating: value, shape: [], dtype: dtype) }
+  /// Integers are compared as float64, which has what lies between them.
+  private static func compare(_ function: BinaryFunction, _ a: Tensor, _ value: Double) -> Tensor {
+    let x = a.dtype.isFloatingPoint ? a : a.converted(to: .float64)
+    return compare(function, x, Tensor(repeating: value, shape: [], dtype: x.dtype))
+  }
 
   /// Where elements are the same, with broadcasting: bool.
   public static func .== (a: Tensor, b: Tensor) -> Tensor { compare(.equal, a, b) }
@@ -63,18 +68,18 @@ extension Tensor {
   public static func .>= (a: Tensor, b: Tensor) -> Tensor { compare(.greaterOrEqual, a, b) }
 
   /// Where an element is a number: bool.
-  public static func .== (a: Tensor, value: Double) -> Tensor { a .== a.alone(value) }
+  public static func .== (a: Tensor, value: Double) -> Tensor { compare(.equal, a, value) }
   /// Where an element is less than a number: bool.
-  public static func .< (a: Tensor, value: Double) -> Tensor { a .< a.alone(value) }
+  public static func .< (a: Tensor, value: Double) -> Tensor { compare(.less, a, value) }
   /// Where an element is greater than a number: bool.
-  public static func .> (a: Tensor, value: Double) -> Tensor { a .> a.alone(value) }
+  public static func .> (a: Tensor, value: Double) -> Tensor { compare(.greater, a, value) }
 
   /// Whether shapes and types are the same and no element differs by more than `tolerance` + `relative` |b|. NaN is near
   /// nothing.
   public func isClose(to other: Tensor, tolerance: Double = 1e-8, relative: Double = 1e-5) -> Bool {
     guard shape == other.shape && dtype == other.dtype else { return false }
     return zip(array(of: Double.self), other.array(of: Double.self)).allSatisfy {
-      $0 == $1 || abs($0 - $1) <= tolerance + relative * abs($1)
+      $0 == $1 || $1.isFinite && abs($0 - $1) <= tolerance + relative * abs($1)
     }
   }
 }

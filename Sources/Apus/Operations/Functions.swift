@@ -80,6 +80,8 @@ extension Tensor {
   public func clamped(to bounds: ClosedRange<Double>) -> Tensor {
     map("clamped", .clamp, alpha: bounds.lowerBound, beta: bounds.upperBound, isPiecewise: true)
   }
+  /// -x, zeros too.
+  func negated() -> Tensor { map("-", .negate, isPiecewise: true) }
   /// e^x
   public func exp() -> Tensor { map("exp", .exp) { x in x.exp() } }
   /// e^x - 1

@@ -27,7 +27,7 @@ public func matmul(_ a: Tensor, _ b: Tensor) -> Tensor {
   if b.rank == 2 {
     // One matrix for all: the others are its rows.
     let k = a.shape[a.rank - 1]
-    return matmul(a.reshaped([-1, k]), b).reshaped(a.shape.dropLast() + [b.shape[1]])
+    return matmul(a.reshaped([a.shape.dropLast().reduce(1, *), k]), b).reshaped(a.shape.dropLast() + [b.shape[1]])
   }
   return batched(a, b)
 }
@@ -101,8 +101,10 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, activation:
     x.dtype == weight.dtype && x.dtype.isFloatingPoint && bias?.dtype ?? x.dtype == x.dtype,
     "linear: x, weight and bias must have one floating-point type, but they are \(x.dtype) and \(weight.dtype)")
   if x.rank != 2 {
-    return linear(x.reshaped([-1, weight.shape[1]]), weight: weight, bias: bias, activation: activation)
-      .reshaped(x.shape.dropLast() + [weight.shape[0]])
+    return linear(
+      x.reshaped([x.shape.dropLast().reduce(1, *), weight.shape[1]]), weight: weight, bias: bias, activation: activation
+    )
+    .reshaped(x.shape.dropLast() + [weight.shape[0]])
   }
   let (m, n, k) = (x.shape[0], weight.shape[0], weight.shape[1])
   let (a, w, b) = (x.detached().contiguous(), weight.detached().contiguous(), bias?.detached().contiguous())

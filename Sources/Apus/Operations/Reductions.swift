@@ -33,12 +33,23 @@ extension Tensor {
   public func sum(along axes: [Int]? = nil, keepsAxes: Bool = false) -> Tensor {
     let (bits, list) = self.axes("sum", axes)
     let own = shape
-    if !dtype.isFloatingPoint {
-      return converted(to: .float64).sum(along: axes, keepsAxes: keepsAxes).converted(to: .int64)
-    }
+    if !dtype.isFloatingPoint { return integerSum(bits, keepsAxes: keepsAxes) }
     return reduced("sum", .sum, bits, keeps: keepsAxes).recorded("sum", self) { dy in
       [Self.restored(dy, own, list).broadcast(to: own)]
     }
+  }
+
+  /// Sums of int64, which wrap.
+  private func integerSum(_ bits: Int, keepsAxes: Bool) -> Tensor {
+    let x = converted(to: .int64)
+    let sizes = shape.indices.map { bits >> $0 & 1 == 0 ? shape[$0] : 1 }
+    let y = Tensor.zeros(sizes, dtype: .int64)
+    let (from, to) = (x.base.assumingMemoryBound(to: Int64.self), y.result.assumingMemoryBound(to: Int64.self))
+    forEachPlace(shape, x.strides, shape.indices.map { bits >> $0 & 1 == 0 ? y.strides[$0] : 0 }) {
+      to[$1] &+= from[$0]
+    }
+    withExtendedLifetime((x, y)) {}
+    return keepsAxes ? y : y.reshaped(shape.indices.filter { bits >> $0 & 1 == 0 }.map { shape[$0] })
   }
 
   /// The mean over axes, or over everything.
@@ -96,7 +107,9 @@ extension Tensor {
     let (bits, list) = self.axes("norm", axes)
     let own = shape
     return reduced("norm", .norm2, bits, keeps: keepsAxes).recorded("norm", self) { [x = self] dy in
-      [Self.restored(dy, own, list) * x / x.norm(along: list, keepsAxes: true)]
+      // At the zero vector any direction will do; none is the usual one.
+      let norm = x.norm(along: list, keepsAxes: true)
+      return [Self.restored(dy, own, list) * x / select(norm .== 0, .ones(like: norm), norm)]
     }
   }
 

@@ -92,6 +92,8 @@ private func crossEntropy(
       && (isLabels || targets.dtype == logits.dtype),
     "\(name): logits \(logits.dtype) \(logits.shape) take labels of \(Array(logits.shape.dropLast())) or probabilities of their own shape, not \(targets.dtype) \(targets.shape)"
   )
+  requireConstant(name, "targets", targets)
+  if let weights { requireConstant(name, "class weights", weights) }
   let classes = logits.shape[logits.rank - 1]
   require(
     weights.map { $0.shape == [classes] && $0.dtype == logits.dtype } ?? true,
@@ -119,6 +121,13 @@ private func crossEntropy(
   }
 }
 
+/// Losses have gradients by what is predicted alone: others that are asked for stop here rather than be zero.
+private func requireConstant(_ name: StaticString, _ part: String, _ tensor: Tensor) {
+  require(
+    !Tape.isRecording || !tensor.isTracked,
+    "\(name): there is no gradient by \(part), of shape \(tensor.shape), which are tracked: pass detached() ones")
+}
+
 private func elementLoss(
   _ name: StaticString, _ kind: PointwiseLoss, _ prediction: Tensor, _ target: Tensor, _ reduction: LossReduction,
   delta: Double = 1
@@ -127,6 +136,7 @@ private func elementLoss(
     prediction.shape == target.shape && prediction.dtype == target.dtype,
     "\(name): the prediction is \(prediction.dtype) \(prediction.shape), but the target \(target.dtype) \(target.shape)"
   )
+  requireConstant(name, "targets", target)
   let (x, t) = (prediction.detached().contiguous(), target.detached().contiguous())
   var plan = ElementLoss(kind, dataType: x.dtype.engine, count: x.count)
   plan.reduction = reduction.engine

@@ -27,6 +27,7 @@ extension Tensor {
 
   /// The same elements as a vector, or with the dimensions from `axis` on as one.
   public func flattened(from axis: Int = 0) -> Tensor {
+    if rank == 0 { return reshaped([1]) }
     let place = checkedAxis("flattened", axis)
     return reshaped(Array(shape[..<place]) + [shape[place...].reduce(1, *)])
   }
@@ -100,8 +101,8 @@ extension Tensor {
       "sliced: dimension \(axis) of \(shape) has no elements \(range) by \(step)")
     if range == 0..<shape[place] && step == 1 { return self }
     var (sizes, steps) = (shape, strides)
-    sizes[place] = (range.count + step - 1) / step
-    steps[place] *= step
+    sizes[place] = range.isEmpty ? 0 : (range.count - 1) / step + 1
+    steps[place] = sizes[place] > 1 ? steps[place] * step : steps[place]
     let own = shape
     return view(shape: sizes, strides: steps, offset: offset + range.lowerBound * strides[place])
       .recorded("sliced", self) { dy in [dy.placed(in: own, range, along: place, step: step)] }

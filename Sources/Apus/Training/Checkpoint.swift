@@ -17,6 +17,7 @@ extension Trainer {
     var metadata = [
       Self.format: "1", "epoch": "\(state.epoch)", "batch": "\(state.batch)", "step": "\(state.step)",
       "optimizer.step": "\(own.step)", "optimizer.parameters": "\(own.first.count)",
+      "optimizer.kind": "\(type(of: optimizer))",
       "learning_rate": "\(optimizer.learningRate)", "seed": "\(generator.state.seed)",
       "offset": "\(generator.state.offset)", "metrics": metrics.map(\.name).joined(separator: ","),
       "history": state.history.map { Self.text($0.numbers) }.joined(separator: ";"), "loader": state.loader,
@@ -114,6 +115,10 @@ extension Trainer {
   private func optimizerState(
     _ texts: CheckpointTexts, _ tensors: [String: Tensor]
   ) throws(FileError) -> OptimizerState {
+    let kind = "\(type(of: optimizer))"
+    if try texts.text("optimizer.kind") != kind {
+      throw texts.error("its optimizer is \(try texts.text("optimizer.kind")), but the trainer's is \(kind)")
+    }
     let parameters = optimizer.parameters
     if try texts.count("optimizer.parameters") != parameters.count {
       throw texts.error(

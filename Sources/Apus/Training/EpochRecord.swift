@@ -60,6 +60,11 @@ extension EpochRecord {
     guard numbers.count == 8 + count + validation, let samples = Int(exactly: numbers[6 + count + validation]) else {
       return nil
     }
+    // What can be added up without overflow.
+    let counts = 0...1 << 50
+    guard counts.contains(epoch), counts.contains(step), counts.contains(samples),
+      (0...1e12).contains(numbers[7 + count + validation])
+    else { return nil }
     self.init(
       epoch: epoch, step: step, loss: numbers[2], metrics: Array(numbers[3..<3 + count]),
       validationLoss: hasValidation ? numbers[4 + count] : nil,

@@ -39,9 +39,11 @@ public struct Metric: Sendable {
     require(k > 0, "topAccuracy takes a number above 0, not \(k)")
     return Metric("top\(k)_accuracy") { output, targets in
       let classes = output.shape[output.rank - 1]
-      let own = (output * targets.oneHot(classes, dtype: output.dtype)).sum(along: [-1], keepsAxes: true)
-      let above = (output .> own).converted(to: output.dtype).sum(along: [-1])
-      return above .< Double(k)
+      // By selection, not by a product: an output may be infinite. NaN is above nothing and at most nothing: a miss.
+      let isOwn = targets.oneHot(classes, dtype: output.dtype) .> 0
+      let own = select(isOwn, output, Tensor.zeros([], dtype: output.dtype)).sum(along: [-1], keepsAxes: true)
+      let notAbove = (output .<= own).converted(to: output.dtype).sum(along: [-1])
+      return notAbove .> Double(classes - k)
     }
   }
 

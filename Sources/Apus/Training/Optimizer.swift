@@ -77,7 +77,8 @@ final class OptimizerCore {
   private static func memory(_ state: inout Tensor?, like parameter: Parameter) -> UnsafeMutableRawPointer {
     var own = state ?? .zeros(parameter.shape, dtype: parameter.dtype)
     require(
-      own.shape == parameter.shape, "an optimizer's state has the shape \(own.shape), its parameter \(parameter.shape)")
+      own.shape == parameter.shape && own.dtype == parameter.dtype,
+      "an optimizer's state is \(own.dtype) \(own.shape), its parameter \(parameter.dtype) \(parameter.shape)")
     state = nil
     own.makeUnique()
     state = own

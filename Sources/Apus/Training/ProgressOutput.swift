@@ -74,7 +74,7 @@ struct ProgressBar {
       let filled = batches > 0 ? room * done / batches : room
       line += " [\(String(repeating: "=", count: filled))\(String(repeating: ".", count: room - filled))]"
     }
-    line = String((line + tail).prefix(width - 1))
+    line = String((line + tail).prefix(Swift.max(0, width - 1)))
     // Spaces over what a longer line has left.
     let rest = String(repeating: " ", count: max(0, length - line.count))
     length = line.count

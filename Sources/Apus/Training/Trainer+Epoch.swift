@@ -1,7 +1,9 @@
 extension Trainer {
   /// Trains one epoch, from the batch on that is next.
   func runEpoch(_ training: DataLoader, _ validation: DataLoader?, _ events: EventFileWriter?) throws {
-    let order = "\(training.dataset.count) samples by \(training.batchSize), seed \(training.seed)"
+    let order =
+      "\(training.dataset.count) samples by \(training.batchSize), seed \(training.seed)"
+      + (training.shuffles ? ", shuffled" : "") + (training.dropsLast ? ", without a last part" : "")
     if state.batch == 0 {
       state.sums = Sums(metrics.count)
       state.seconds = 0
@@ -46,15 +48,21 @@ extension Trainer {
     let loss = loss(output, batch.targets)
     let value = loss.scalar
     if !value.isFinite { throw DivergenceError(epoch: state.epoch + 1, step: state.step + 1, loss: value) }
+    // What an error left of a step that did not end.
+    optimizer.parameters.clearGradients()
     loss.backward()
-    state.sums?.add(value, output, batch, metrics)
     let logs = events != nil && state.step % options.eventInterval == 0
     var norm: Double?
     if let limit = options.clipValue { optimizer.parameters.clipGradients(toValue: limit) }
     if let limit = options.clipNorm {
       norm = optimizer.parameters.clipGradients(toNorm: limit)
-    } else if logs {
+    } else if logs || savesAfterStep(isLast) {
       norm = optimizer.parameters.gradientNorm()
+    }
+    // A checkpoint never holds what such gradients leave behind.
+    if let norm, !norm.isFinite {
+      optimizer.parameters.clearGradients()
+      throw DivergenceError(epoch: state.epoch + 1, step: state.step + 1, loss: value)
     }
     if isLast, let events {
       let gradients = model.namedParameters.compactMap { name, parameter in
@@ -63,6 +71,7 @@ extension Trainer {
       try events.write(step: state.step + 1, histograms: gradients)
     }
     optimizer.step()
+    state.sums?.add(value, output, batch, metrics)
     state.batch += 1
     state.step += 1
     if logs, let events, let norm {
@@ -73,10 +82,17 @@ extension Trainer {
     onStep?(state.step, value)
   }
 
+  private func savesAfterStep(_ isLast: Bool) -> Bool {
+    options.checkpoint != nil && (isLast || options.checkpointInterval.map { (state.step + 1) % $0 == 0 } ?? false)
+  }
+
   private func endEpoch(_ validation: DataLoader?, _ events: EventFileWriter?, _ bar: inout ProgressBar) throws {
     guard let sums = state.sums else { return }
     let rate = optimizer.learningRate
     let measured = try validation.map { try evaluate($0) }
+    if let loss = measured?.loss, !loss.isFinite {
+      throw DivergenceError(epoch: state.epoch + 1, step: state.step, loss: loss)
+    }
     let record = EpochRecord(
       epoch: state.epoch + 1, step: state.step, loss: sums.loss.value, metrics: sums.metrics.map(\.value),
       validationLoss: measured?.loss, validationMetrics: measured?.metrics ?? [], learningRate: rate,

@@ -117,6 +117,14 @@ public final class Trainer {
       options.schedule == nil || options.plateau == nil, "Trainer: a schedule and a plateau both set the learning rate")
     require(options.eventInterval > 0, "Trainer: eventInterval is above 0, not \(options.eventInterval)")
     require(
+      options.checkpointInterval.map { $0 > 0 } ?? true,
+      "Trainer: checkpointInterval is above 0, not \(options.checkpointInterval ?? 0)")
+    for (name, loader) in [("training", training), ("validation", validation)] {
+      require(
+        loader.map { $0.batchCount > 0 } ?? true,
+        "Trainer: the \(name) data give no batch: \(loader?.dataset.count ?? 0) samples by \(loader?.batchSize ?? 0)")
+    }
+    require(
       options.earlyStop?.metric.map { name in metrics.contains { $0.name == name } } ?? true,
       "Trainer: early stop by the metric \(options.earlyStop?.metric ?? ""), which the trainer does not have")
     state.adopt(options)
@@ -152,17 +160,18 @@ public final class Trainer {
   }
 }
 
-/// A loss that is no number any more: the learning rate is too high, or the data hold such numbers.
+/// A loss, or gradients, that are no numbers any more: the learning rate is too high, or the data hold such numbers.
 public struct DivergenceError: Error, Sendable, Equatable, CustomStringConvertible {
   /// The epoch, from 1 on.
   public let epoch: Int
   /// The step, from 1 on.
   public let step: Int
-  /// The loss.
+  /// The loss; where it is finite its gradients are not.
   public let loss: Double
   /// One line.
   public var description: String {
-    "the loss is \(loss) at step \(step), in epoch \(epoch): a lower learning rate or clipped gradients may help"
+    "the loss is \(loss)\(loss.isFinite ? " with gradients that are no numbers," : "") at step \(step), in epoch \(epoch): "
+      + "a lower learning rate or clipped gradients may help"
   }
 }
 

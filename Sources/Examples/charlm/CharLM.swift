@@ -56,10 +56,17 @@ extension Cell: ExpressibleByArgument {}
       ("hidden", hidden), ("layers", layers), ("epochs", epochs), ("batch-size", batchSize), ("steps", steps),
       ("stop-after", stopAfter),
     ] {
-      if let value, value < 1 { throw ValidationError("--\(name) \(value): it must be 1 or more") }
+      if let value, !(1...1_000_000).contains(value) {
+        throw ValidationError("--\(name) \(value): it must be 1 to 1000000")
+      }
     }
     for (name, value) in [("learning-rate", learningRate), ("clip", clip), ("temperature", temperature)] {
-      if let value, !(value > 0 && value.isFinite) { throw ValidationError("--\(name) \(value): it must be above 0") }
+      if let value, !(value > 0 && value < 1e6) {
+        throw ValidationError("--\(name) \(value): it must be above 0 and below 1000000")
+      }
+    }
+    if (hidden ?? 1) > 16384 || layers > 64 {
+      throw ValidationError("--hidden, --layers: they must be at most 16384 and 64")
     }
     if sample < 0 { throw ValidationError("--sample \(sample): it must be 0 or more") }
     if prompt.isEmpty { throw ValidationError("--prompt: it must have a character") }
@@ -119,10 +126,8 @@ extension Cell: ExpressibleByArgument {}
     trainer.options.events = events
     trainer.options.csv = csv
     trainer.options.sampleName = "characters"
-    if let stopAfter {
-      trainer.onEpoch = { [unowned trainer] in if $0.epoch >= stopAfter { trainer.stop() } }
-    }
     if resume, let checkpoint { try trainer.resumeIfPresent(from: checkpoint) }
+    if let stopAfter { trainer.options.epochs = min(trainer.options.epochs, stopAfter) }
     return (model, try trainer.fit(loader, validation: DataLoader(heldOut, batchSize: 1)))
   }
 

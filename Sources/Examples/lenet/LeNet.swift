@@ -48,8 +48,9 @@ func makeLeNet() -> Sequential {
   var small = false
 
   func validate() throws {
-    if epochs < 1 { throw ValidationError("--epochs \(epochs): it must be 1 or more") }
-    if batchSize < 1 { throw ValidationError("--batch-size \(batchSize): it must be 1 or more") }
+    for (name, value) in [("epochs", epochs), ("batch-size", batchSize)] where !(1...1_000_000).contains(value) {
+      throw ValidationError("--\(name) \(value): it must be 1 to 1000000")
+    }
     if !(learningRate > 0 && learningRate < 10) {
       throw ValidationError("--learning-rate \(learningRate): it must be above 0 and below 10")
     }
@@ -60,7 +61,7 @@ func makeLeNet() -> Sequential {
   func run() throws {
     let generator = RandomGenerator(seed: seed)
     let model = generator.use(makeLeNet)
-    print(model.summary(inputShape: [batchSize, 1, 28, 28]))
+    print(model.summary(inputShape: [1, 1, 28, 28]))
     let data = try small ? FashionMNIST(imitating: 640, seed: seed) : FashionMNIST(folder: data)
     let training = DataLoader(data.training, batchSize: batchSize, shuffles: true, seed: seed)
     let test = DataLoader(data.test, batchSize: 250)
@@ -76,10 +77,8 @@ func makeLeNet() -> Sequential {
     trainer.options.events = events
     trainer.options.csv = csv
     trainer.options.sampleName = "images"
-    if let stopAfter {
-      trainer.onEpoch = { [unowned trainer] in if $0.epoch >= stopAfter { trainer.stop() } }
-    }
     if resume, let checkpoint { try trainer.resumeIfPresent(from: checkpoint) }
+    if let stopAfter { trainer.options.epochs = min(trainer.options.epochs, stopAfter) }
 
     let history = try trainer.fit(training, validation: test)
     guard let last = history.last, let accuracy = last.validationMetrics.first else { return }

@@ -98,4 +98,13 @@ import Testing
     }
     #expect(images.subset(1..<3).batch([1, 0]).inputs.isClose(to: Tensor([1, 0.2] as [Float])))
   }
+
+  @Test func oneBatchOfAll() throws {
+    let data = TensorDataset(inputs: Tensor.range(to: 10).reshaped([10, 1]), targets: Tensor.range(to: 10))
+    let loader = DataLoader(data, batchSize: .max, prefetchedBatches: .max)
+    #expect(loader.batchCount == 1)
+    let batches = loader.batches()
+    #expect(try batches.next()?.count == 10)
+    #expect(try batches.next() == nil)
+  }
 }

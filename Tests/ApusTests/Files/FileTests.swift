@@ -76,6 +76,29 @@ import Testing
     #expect(try IDXFile.read(bytes: reals) == Tensor([1] as [Float]))
   }
 
+  /// Names that share bytes would take more memory than the file has.
+  @Test func tensorsThatOverlapAreRefused() throws {
+    func file(_ second: String) -> [UInt8] {
+      let header = Array(
+        "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":\(second)}}"
+          .utf8)
+      return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header + [1, 2, 3, 4, 5, 6, 7, 8]
+    }
+    #expect(try Safetensors(bytes: file("[4,8]")).tensors.count == 2)
+    let shared = Array(file("[0,4]").dropLast(4))
+    let error = #expect(throws: FileError.self) { try Safetensors(bytes: shared) }
+    #expect(error?.message.contains("overlap") ?? false)
+    let named = Safetensors(tensors: ["__metadata__": Tensor.zeros([1])])
+    #expect(throws: FileError.self) { try named.write(to: temporaryPath("named.safetensors")) }
+  }
+
+  /// Replacing a device or a folder by a file would do harm.
+  @Test func onlyRegularFilesAreReplaced() {
+    for path in ["/dev/null", "/tmp"] {
+      #expect(throws: FileError.self) { try Safetensors(tensors: [:]).write(to: path) }
+    }
+  }
+
   @Test func missingFilesThrow() {
     #expect(throws: FileError.self) { try Safetensors(path: "/nonexistent/file") }
     #expect(throws: FileError.self) { try NumPyFile.write(Tensor(1.0), to: "/nonexistent/file") }

@@ -273,12 +273,57 @@ private func outcome(_ setup: TrainingSetup) -> [String: [UInt64]] {
     #expect(error?.step == 1)
   }
 
+  /// Gradients that are no numbers end the training before they reach the parameters, and so the checkpoint.
+  @Test func checkpointsStayGood() throws {
+    let path = temporaryPath("good.safetensors")
+    defer { unlink(path) }
+    let setup = TrainingSetup(epochs: 2)
+    setup.trainer.options.checkpoint = path
+    let poison = Mutex(false)
+    let trainer = Trainer(
+      setup.model, optimizer: Adam(setup.model.parameters), metrics: [.accuracy], generator: setup.trainer.generator
+    ) { output, labels in
+      let loss = softmaxCrossEntropy(output, labels)
+      // A finite loss whose gradient is infinite.
+      return poison.withLock({ $0 }) ? loss + (output * 0).squareRoot().sum() : loss
+    }
+    trainer.options = setup.trainer.options
+    trainer.onEpoch = { _ in poison.withLock { $0 = true } }
+    #expect(throws: DivergenceError.self) { try trainer.fit(DataLoader(setup.training.dataset, batchSize: 90)) }
+    let saved = try Safetensors(path: path).tensors
+    #expect(saved.values.allSatisfy { $0.array(of: Double.self).allSatisfy(\.isFinite) })
+    #expect(try TrainingSetup(epochs: 2).trainer.resumeIfPresent(from: path))
+  }
+
+  @Test func anotherOptimizersCheckpointThrows() throws {
+    let path = temporaryPath("kind.safetensors")
+    defer { unlink(path) }
+    let setup = TrainingSetup()
+    try setup.trainer.saveCheckpoint(to: path)
+    let other = Trainer(
+      setup.model, optimizer: SGD(setup.model.parameters, learningRate: 0.1, momentum: 0.9), metrics: [.accuracy]
+    ) { softmaxCrossEntropy($0, $1) }
+    let error = #expect(throws: FileError.self) { try other.resume(from: path) }
+    #expect(error?.message.contains("Adam") ?? false)
+  }
+
+  @Test func dataWithoutBatchesStop() async {
+    let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
+      let setup = TrainingSetup()
+      try setup.trainer.fit(DataLoader(setup.training.dataset, batchSize: 100, dropsLast: true))
+    }
+    let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
+    #expect(text.contains("the training data give no batch: 90 samples by 100"))
+  }
+
   @Test func metrics() {
     let output = Tensor([1, 2, 3, 3, 2, 1, 0, 5, 4] as [Float], shape: [3, 3])
     let labels = Tensor([2, 1, 0] as [Int32])
     #expect(Metric.accuracy.measure(output, labels) == Mean(sum: 1, weight: 3))
     #expect(Metric.topAccuracy(2).measure(output, labels) == Mean(sum: 2, weight: 3))
     #expect(Metric.topAccuracy(3).measure(output, labels) == Mean(sum: 3, weight: 3))
+    let odd = Tensor([.nan, 1, 0, -.infinity, 0, 1] as [Float], shape: [2, 3])
+    #expect(Metric.topAccuracy(1).measure(odd, Tensor([0, 2] as [Int32])) == Mean(sum: 1, weight: 2))
     let error = Metric.meanAbsoluteError.measure(Tensor([1.0, 2]), Tensor([0.0, 4]))
     #expect(error == Mean(sum: 3, weight: 2))
   }
