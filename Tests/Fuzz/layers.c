@@ -135,6 +135,7 @@ static void padding(const apus_context *c, const apus_tensor *a, const int64_t *
     n *= padded[i];
     m *= shape[i];
   }
+  if (n * element > MOST) return;
   apus_tensor y;
   MUST(apus_tensor_init(&y, dtype, rank, padded) == APUS_OK);
   void *z = tensor(4, n);
