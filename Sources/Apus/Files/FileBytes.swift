@@ -131,17 +131,29 @@ final class FileBytes {
     FileError(code: .system, path: path, offset: nil, message: "\(what): \(String(cString: strerror(errno)))")
   }
 
-  /// Writes a file as a whole or not at all: into a neighbour that then takes its name.
-  static func write(_ parts: [FilePart], to path: String) throws(FileError) {
+  /// A new file beside the one that it will take the place of. Its name is its own, so that writers of one file never meet.
+  private static func openNeighbour(of path: String) throws(FileError) -> (path: String, file: Int32) {
     var status = stat()
     if stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFREG {
       throw FileError(
         code: .system, path: path, offset: nil, message: "it is no regular file, which another could replace")
     }
-    // A name of its own, so that writers of one file never meet in it.
-    let temporary = "\(path).\(getpid()).\(UInt64.random(in: 0...UInt64.max)).part"
-    let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+    let neighbour = "\(path).\(getpid()).\(UInt64.random(in: 0...UInt64.max)).part"
+    let file = open(neighbour, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
     if file < 0 { throw systemError(path, "it cannot be written") }
+    return (neighbour, file)
+  }
+
+  /// Throws where ``write(_:to:)`` would: asked before work whose result would be lost.
+  static func checkWritable(_ path: String) throws(FileError) {
+    let (neighbour, file) = try openNeighbour(of: path)
+    close(file)
+    unlink(neighbour)
+  }
+
+  /// Writes a file as a whole or not at all: into a neighbour that then takes its name.
+  static func write(_ parts: [FilePart], to path: String) throws(FileError) {
+    let (temporary, file) = try openNeighbour(of: path)
     func fail(_ what: String) -> FileError {
       let error = systemError(path, what)
       close(file)

@@ -58,7 +58,8 @@ extension Trainer {
     optimizer.state = optimizerState
     optimizer.learningRate = rate
     generator.state = place
-    (model as? any CarriesState)?.carriedState = Self.part("carried.", of: file.tensors)
+    // An epoch begins with nothing carried.
+    (model as? any CarriesState)?.carriedState = state.batch > 0 ? Self.part("carried.", of: file.tensors) : [:]
     self.state = state
   }
 

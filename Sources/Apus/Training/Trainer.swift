@@ -127,6 +127,7 @@ public final class Trainer {
     require(
       options.earlyStop?.metric.map { name in metrics.contains { $0.name == name } } ?? true,
       "Trainer: early stop by the metric \(options.earlyStop?.metric ?? ""), which the trainer does not have")
+    for path in [options.checkpoint, options.csv] { if let path { try FileBytes.checkWritable(path) } }
     state.adopt(options)
     isStopping = false
     let events = try options.events.map { path throws(FileError) in try EventFileWriter(directory: path) }

@@ -307,6 +307,18 @@ private func outcome(_ setup: TrainingSetup) -> [String: [UInt64]] {
     #expect(error?.message.contains("Adam") ?? false)
   }
 
+  @Test func filesThatCannotBeWrittenThrowBeforeTheFirstStep() {
+    let setup = TrainingSetup()
+    for path in ["/nonexistent/file", "/dev/null"] {
+      setup.trainer.options.checkpoint = path
+      #expect(throws: FileError.self) { try setup.trainer.fit(setup.training) }
+      setup.trainer.options.checkpoint = nil
+      setup.trainer.options.csv = path
+      #expect(throws: FileError.self) { try setup.trainer.fit(setup.training) }
+    }
+    #expect(setup.trainer.step == 0)
+  }
+
   @Test func dataWithoutBatchesStop() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
       let setup = TrainingSetup()
