@@ -54,6 +54,32 @@ import Testing
     }
   }
 
+  /// Sums that wait in memory while the source's channels go by in blocks, apart for each row that a stride leaves out: right,
+  /// within their scratch, and the same on any number of threads.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func blocksOfSourceChannelsAgree(_ set: InstructionSet, _ type: DataType) throws {
+    let serial = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
+    for layout in TensorLayout.allCases {
+      for (kernel, stride, pad) in [(7, 2, 3), (11, 4, 2)] {
+        var problem = ConvolutionDescriptor.plane(
+          type, channels: 3, height: 12 * stride + kernel, width: 112 * stride, filters: 64, kernel: kernel,
+          stride: stride, pad: pad)
+        (problem.xLayout, problem.yLayout) = (layout, layout)
+        problem.algorithm = .planes
+        let plan = try ConvolutionPlan(problem, direction: .backwardData, context: serial)
+        #expect(plan.description.contains("channels,"), "\(plan.description)")
+        let trial = ConvolutionTrial(problem, .backwardData, accumulate: stride == 4, seed: UInt64(kernel))
+        let reference = try trial.run(plan, serial, scratch: .exact)
+        if let objection = trial.objection(to: reference) { Issue.record("\(objection)") }
+        for threads in 2...3 {
+          let context = try ExecutionContext(instructionSet: set, threads: threads)
+          let outcome = try trial.run(plan, context, scratch: .exact)
+          if let difference = trial.difference(reference, outcome) { Issue.record("\(threads): \(difference)") }
+        }
+      }
+    }
+  }
+
   /// Sample i of a batch is what it is alone, forward and by data, whatever the others hold.
   @Test(arguments: InstructionSet.available, gemmTypes)
   func samplesAloneAndInABatch(_ set: InstructionSet, _ type: DataType) throws {

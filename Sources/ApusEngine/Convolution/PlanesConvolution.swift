@@ -262,7 +262,7 @@ final class PlanesConvolution: GatherMethod {
           }
         }
         if !storesDirectly && channels.upperBound == source.channels {
-          finish(task, sample, row, count, lines.count, pixels, waiting)
+          finish(task, sample, row, count, lines.count, pixels, waiting, turned: block + blockBytes)
         }
       }
     }
@@ -331,7 +331,7 @@ final class PlanesConvolution: GatherMethod {
   /// Rows `row`, `row + rowStep`, ... of the result from a block of planes of `blockRows` rows.
   private func finish(
     _ task: GatherTask, _ sample: Int, _ row: Int, _ count: Int, _ blockRows: Int, _ pixels: Range<Int>,
-    _ block: UnsafeMutableRawPointer
+    _ block: UnsafeMutableRawPointer, turned: UnsafeMutableRawPointer
   ) {
     let width = result.extents.width
     let firstColumn = pixels.lowerBound * columnStep
@@ -352,7 +352,6 @@ final class PlanesConvolution: GatherMethod {
       }
       return
     }
-    let turned = block + blockBytes
     let isRun = !result.isChannelsFirst && rowStep == 1 && columnStep == 1 && pixels.count == width
     let together = isRun ? count : 1
     for line in 0..<(isRun ? 1 : count) {
