@@ -71,6 +71,34 @@ extension Tensor {
     }
   }
 
+  /// This with slices of an axis added to: y[..., indices[i], ...] += values[..., i, ...], in the order of i.
+  ///
+  /// - Parameters:
+  ///   - values: This one's shape, but along the axis as many as there are indices; float32 or float64.
+  ///   - indices: A vector of int32 or int64; the same may come several times.
+  ///   - axis: Where.
+  public func addingSlices(_ values: Tensor, at indices: Tensor, along axis: Int = 0) -> Tensor {
+    let place = checkedAxis("addingSlices", axis)
+    var expected = shape
+    expected[place] = indices.count
+    require(
+      indices.rank == 1 && (indices.dtype == .int32 || indices.dtype == .int64) && dtype.isFloatingPoint
+        && values.shape == expected && values.dtype == dtype,
+      "addingSlices: \(values.dtype) \(values.shape) at indices \(indices.dtype) \(indices.shape) do not fit axis \(axis) of \(dtype) \(shape)"
+    )
+    let (x, numbers) = (values.detached().contiguous(), indices.contiguous())
+    let y = Tensor(uninitialized: shape, dtype)
+    copyElements(of: detached(), to: y)
+    let along = alongAxis(place)
+    let plan = AxisGather(
+      dataType: dtype.engine, indexType: indices.dtype.engine, outer: along.outer, size: along.size, inner: along.inner,
+      count: indices.count)
+    compute("addingSlices", x, numbers, y) { context throws(ApusEngine.ApusError) in
+      try plan.scatterAdd(context: context, x: x.base, indices: numbers.base, y: y.result)
+    }
+    return y.recorded("addingSlices", self, values) { dy in [dy, dy.gathered(indices, along: place)] }
+  }
+
   /// 1 at the place that each label, int32 or int64, names, 0 elsewhere: with one more dimension, of `classes`.
   public func oneHot(_ classes: Int, dtype: DataType = .float32) -> Tensor {
     require(

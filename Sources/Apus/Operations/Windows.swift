@@ -1,7 +1,70 @@
 internal import ApusEngine
 
-/// Zeros around a tensor, and its windows.
+/// What is put around a tensor.
+public enum TensorPadding: Sendable, Hashable {
+  /// A number.
+  case constant(Double)
+  /// The tensor mirrored at its first and last element, which are not repeated.
+  case reflect
+  /// The nearest element.
+  case replicate
+  /// The tensor again, from its other end.
+  case circular
+
+  fileprivate var engine: (mode: ApusEngine.PaddingMode, value: Double) {
+    switch self {
+    case .constant(let value): (.constant, value)
+    case .reflect: (.reflect, 0)
+    case .replicate: (.replicate, 0)
+    case .circular: (.circular, 0)
+    }
+  }
+}
+
+/// What is around a tensor, and its windows.
 extension Tensor {
+  /// More elements before and after those of each dimension, of a floating-point tensor.
+  ///
+  /// - Parameters:
+  ///   - amounts: For each dimension, how many before and after: nothing negative, less than the dimension's size to reflect,
+  ///     at most its size for `circular`.
+  ///   - padding: What they are.
+  public func padded(_ amounts: [(before: Int, after: Int)], with padding: TensorPadding) -> Tensor {
+    require(
+      dtype.isFloatingPoint && amounts.count == rank && amounts.allSatisfy { $0.before >= 0 && $0.after >= 0 },
+      "padded: \(dtype) \(shape) takes \(rank) pairs of numbers from 0 on, and a floating-point type, not \(amounts)")
+    let (mode, value) = padding.engine
+    var before = InlineArray<8, Int>(repeating: 0)
+    for (i, amount) in amounts.enumerated() {
+      let most = Swift.max(amount.before, amount.after)
+      let fits =
+        switch padding {
+        case .constant: true
+        case .reflect: most == 0 || most < shape[i]
+        case .replicate: most == 0 || shape[i] > 0
+        case .circular: most <= shape[i]
+        }
+      require(fits, "padded: \(padding) cannot put \(amount) around dimension \(i) of \(shape)")
+      before[i] = amount.before
+    }
+    var plan = ApusEngine.Padding(mode, before: before)
+    plan.value = value
+    let x = detached()
+    let y = Tensor(uninitialized: shape.indices.map { shape[$0] + amounts[$0].before + amounts[$0].after }, dtype)
+    compute("padded", x, y) { [plan] context throws(ApusEngine.ApusError) in
+      try plan.forward(context: context, x.strided, x.base, y.strided, y.result)
+    }
+    let own = shape
+    return y.recorded(kernel: "padded", self) { [plan] dy in
+      let gradient = dy.detached()
+      let dx = Tensor(uninitialized: own, gradient.dtype)
+      compute("padded", gradient, dx) { context throws(ApusEngine.ApusError) in
+        try plan.backward(context: context, gradient.strided, gradient.base, dx.strided, dx.result)
+      }
+      return [dx]
+    }
+  }
+
   /// Zeros before and after the elements of each dimension.
   ///
   /// - Parameter amounts: For each dimension, how many before and after; nothing negative.

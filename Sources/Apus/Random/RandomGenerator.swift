@@ -68,6 +68,16 @@ extension Tensor {
     filled(RandomFill(.normal, dataType: dtype.engine, a: mean, b: deviation), shape, dtype, generator)
   }
 
+  /// Normal numbers of which those outside of some deviations from the mean are drawn again.
+  public static func truncatedNormal(
+    _ shape: [Int], mean: Double = 0, deviation: Double = 1, within bounds: ClosedRange<Double> = -2...2,
+    dtype: DataType = .float32, generator: RandomGenerator = .current
+  ) -> Tensor {
+    var fill = RandomFill(.truncatedNormal, dataType: dtype.engine, a: mean, b: deviation)
+    (fill.low, fill.high) = (bounds.lowerBound, bounds.upperBound)
+    return filled(fill, shape, dtype, generator)
+  }
+
   private static func filled(_ fill: RandomFill, _ shape: [Int], _ dtype: DataType, _ generator: RandomGenerator)
     -> Tensor
   {

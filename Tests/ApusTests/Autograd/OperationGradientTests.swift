@@ -83,6 +83,11 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     },
     GradientCase("gathered", [[4, 3]]) { $0[0].gathered(Tensor([2, 0, 2]), along: 0).squared() },
     GradientCase("padded", [[2, 3]]) { $0[0].padded([(1, 0), (0, 2)]).squared() },
+    GradientCase("padded by reflection", [[3, 4]]) { $0[0].padded([(2, 1), (0, 3)], with: .reflect).squared() },
+    GradientCase("padded by repetition", [[2, 3]]) { $0[0].padded([(1, 0), (2, 2)], with: .replicate).squared() },
+    GradientCase("padded around", [[2, 3]]) { $0[0].padded([(2, 1), (0, 3)], with: .circular).squared() },
+    GradientCase("padded by a number", [[2, 3]]) { $0[0].padded([(1, 0), (0, 2)], with: .constant(2)).squared() },
+    GradientCase("addingSlices", [[4, 2], [3, 2]]) { $0[0].addingSlices($0[1], at: Tensor([3, 0, 3])).squared() },
     GradientCase("windows", [[2, 1, 5, 4]]) { $0[0].windows([3, 2], stride: [2, 1]).squared() },
     GradientCase("cumulativeSum", [[3, 4]]) { $0[0].cumulativeSum(along: 0).squared() },
   ]
@@ -192,7 +197,7 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
 
   @Test(
     arguments: arithmetic + products.filter { $0.name != "linear and tanh" } + reductions
-      + shapes.filter { $0.name != "gathered" })
+      + shapes.filter { !["gathered", "addingSlices"].contains($0.name) && !$0.name.hasPrefix("padded ") })
   func secondGradientsMatchDifferences(_ trial: GradientCase) {
     let check = checkGradients(
       of: { x in

@@ -92,6 +92,27 @@ import Testing
     #expect(text.contains("an optimizer's state is float32 [2], its parameter float64 [2]"))
   }
 
+  @Test func paddingAndSlices() {
+    let x = Tensor([1, 2, 3] as [Float])
+    #expect(x.padded([(2, 1)], with: .reflect).array(of: Float.self) == [3, 2, 1, 2, 3, 2])
+    #expect(x.padded([(2, 1)], with: .replicate).array(of: Float.self) == [1, 1, 1, 2, 3, 3])
+    #expect(x.padded([(2, 1)], with: .circular).array(of: Float.self) == [2, 3, 1, 2, 3, 1])
+    #expect(x.padded([(0, 1)], with: .constant(7)).array(of: Float.self) == [1, 2, 3, 7])
+    let sums = x.addingSlices(Tensor([10, 20, 30] as [Float]), at: Tensor([2, 0, 2]))
+    #expect(sums.array(of: Float.self) == [21, 2, 43])
+    #expect(x.array(of: Float.self) == [1, 2, 3])
+  }
+
+  @Test func truncatedNormalNumbers() {
+    let generator = RandomGenerator(seed: 9)
+    let x = Tensor.truncatedNormal(
+      [4000], mean: 3, deviation: 0.5, within: -1...1, dtype: .float64, generator: generator)
+    #expect(x.min().scalar >= 2.5 && x.max().scalar <= 3.5)
+    #expect(abs(x.mean().scalar - 3) < 0.02)
+    // The variance of what lies within one deviation is 0.2911.
+    #expect(abs(x.variance().scalar / 0.25 - 0.2911) < 0.02)
+  }
+
   @Test func orthogonalKernels() {
     let kernel = Initialization.orthogonal.makeTensor([4, 2, 3, 3], fanIn: 18, fanOut: 36, dtype: .float64)
     let rows = kernel.reshaped([4, 18])
