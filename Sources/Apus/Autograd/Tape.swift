@@ -144,6 +144,13 @@ extension Tensor {
   func recorded(
     kernel name: StaticString, _ sources: Tensor..., rule: @escaping @Sendable (_ dy: Tensor) -> [Tensor?]
   ) -> Tensor {
+    recorded(kernel: name, from: sources, rule: rule)
+  }
+
+  /// The same with the sources as an array.
+  func recorded(
+    kernel name: StaticString, from sources: [Tensor], rule: @escaping @Sendable (_ dy: Tensor) -> [Tensor?]
+  ) -> Tensor {
     recorded(name, from: sources) { dy in
       let results = rule(dy)
       return Tape.isRecording ? undifferentiable(name, results, [dy] + sources) : results

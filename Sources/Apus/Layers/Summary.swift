@@ -1,15 +1,28 @@
+import Synchronization
+
 /// What the layers of a run have given, in the order of their calls.
-final class LayerTrace: @unchecked Sendable {
-  /// Set for the length of ``Module/summary(inputShape:dtype:)``, whose task alone runs the model.
+final class LayerTrace: Sendable {
+  struct Call: Sendable {
+    var layer: ObjectIdentifier
+    var type: String
+    var shape: [Int]
+    var parameters: Int
+  }
+
+  /// Set for the length of ``Module/summary(inputShape:dtype:)``.
   @TaskLocal static var current: LayerTrace?
-  var calls: [(layer: any Module, shape: [Int])] = []
+  let calls = Mutex<[Call]>([])
 }
 
 extension Module {
   /// A layer's result on its way out: a summary that is being made hears of it. Layers of your own may pass theirs through
   /// this to have a line.
   public func reported(_ y: Tensor) -> Tensor {
-    LayerTrace.current?.calls.append((self, y.shape))
+    if let trace = LayerTrace.current {
+      let call = LayerTrace.Call(
+        layer: ObjectIdentifier(self), type: "\(type(of: self))", shape: y.shape, parameters: parameterCount)
+      trace.calls.withLock { $0.append(call) }
+    }
     return y
   }
 
@@ -29,9 +42,9 @@ extension Module {
       if let module = value as? any Module { names[ObjectIdentifier(module)] = name }
     }
     var rows = [["Layer (type)", "Output shape", "Parameters"]]
-    for (layer, shape) in trace.calls {
-      let name = names[ObjectIdentifier(layer)].map { "\($0) " } ?? ""
-      rows.append(["\(name)(\(type(of: layer)))", "\(shape)", "\(layer.parameterCount)"])
+    for call in trace.calls.withLock({ $0 }) {
+      let name = names[call.layer].map { "\($0) " } ?? ""
+      rows.append(["\(name)(\(call.type))", "\(call.shape)", "\(call.parameters)"])
     }
     let widths = (0..<3).map { column in rows.map { $0[column].count }.max() ?? 0 }
     let line = String(repeating: "-", count: widths.reduce(4, +))

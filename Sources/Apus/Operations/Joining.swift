@@ -53,21 +53,32 @@ extension Tensor {
     var sizes = shape
     sizes[place] = indices.count
     let y = Tensor(uninitialized: sizes, dtype)
-    let along = alongAxis(place)
-    let plan = AxisGather(
-      dataType: dtype.engine, indexType: indices.dtype.engine, outer: along.outer, size: along.size, inner: along.inner,
-      count: indices.count)
+    let plan = axisGather(numbers, place)
     compute("gathered", x, numbers, y) { context throws(ApusEngine.ApusError) in
       try plan.gather(context: context, x: x.base, indices: numbers.base, y: y.result)
     }
     let own = shape
     return y.recorded(kernel: "gathered", self) { dy in
-      let gradient = dy.detached().contiguous()
-      let dx = Tensor.zeros(own, dtype: gradient.dtype)
-      compute("gathered", gradient, numbers, dx) { context throws(ApusEngine.ApusError) in
-        try plan.scatterAdd(context: context, x: gradient.base, indices: numbers.base, y: dx.result)
-      }
+      let dx = Tensor.zeros(own, dtype: dy.dtype)
+      dx.addSlices("gathered", dy, at: numbers, along: place)
       return [dx]
+    }
+  }
+
+  /// What moves slices of an axis by their numbers.
+  private func axisGather(_ indices: Tensor, _ place: Int) -> AxisGather {
+    let along = alongAxis(place)
+    return AxisGather(
+      dataType: dtype.engine, indexType: indices.dtype.engine, outer: along.outer, size: along.size, inner: along.inner,
+      count: indices.count)
+  }
+
+  /// Adds in place, to memory that nobody else has yet.
+  private func addSlices(_ name: StaticString, _ values: Tensor, at indices: Tensor, along place: Int) {
+    let (x, numbers) = (values.detached().contiguous(), indices.contiguous())
+    let plan = axisGather(numbers, place)
+    compute(name, x, numbers, self) { context throws(ApusEngine.ApusError) in
+      try plan.scatterAdd(context: context, x: x.base, indices: numbers.base, y: result)
     }
   }
 
@@ -86,16 +97,9 @@ extension Tensor {
         && values.shape == expected && values.dtype == dtype,
       "addingSlices: \(values.dtype) \(values.shape) at indices \(indices.dtype) \(indices.shape) do not fit axis \(axis) of \(dtype) \(shape)"
     )
-    let (x, numbers) = (values.detached().contiguous(), indices.contiguous())
     let y = Tensor(uninitialized: shape, dtype)
     copyElements(of: detached(), to: y)
-    let along = alongAxis(place)
-    let plan = AxisGather(
-      dataType: dtype.engine, indexType: indices.dtype.engine, outer: along.outer, size: along.size, inner: along.inner,
-      count: indices.count)
-    compute("addingSlices", x, numbers, y) { context throws(ApusEngine.ApusError) in
-      try plan.scatterAdd(context: context, x: x.base, indices: numbers.base, y: y.result)
-    }
+    y.addSlices("addingSlices", values, at: indices, along: place)
     return y.recorded("addingSlices", self, values) { dy in [dy, dy.gathered(indices, along: place)] }
   }
 

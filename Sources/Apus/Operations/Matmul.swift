@@ -88,8 +88,8 @@ private func batched(_ a: Tensor, _ b: Tensor) -> Tensor {
   }
 }
 
-/// y = activation(x weight^T + bias), a fully connected layer: x has any number of dimensions, of which the last is multiplied; weight
-/// is outputs x inputs, as PyTorch has it. A sample's bits do not depend on the batch around it.
+/// y = activation(x weight^T + bias), a fully connected layer: x has any number of dimensions, of which the last is
+/// multiplied; weight is outputs x inputs, as PyTorch has it. A sample's bits do not depend on the batch around it.
 public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, activation: Activation = .none) -> Tensor {
   require(
     x.rank > 0 && weight.rank == 2 && x.shape[x.rank - 1] == weight.shape[1],
@@ -130,17 +130,18 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, activation:
     try plan.run(context: context, arguments)
   }
   let sources = [x, weight] + (bias.map { [$0] } ?? [])
-  return y.recorded("linear", from: sources) { dy in
+  let rule: @Sendable (Tensor) -> [Tensor?] = { dy in
     let gradient = kind == .identity ? dy : activationGradient("linear", kind, slope, dy.detached().contiguous(), y)
     let gradients: [Tensor?] = [
       x.isTracked ? matmul(gradient, weight) : nil,
       weight.isTracked ? matmul(gradient.transposed(), x) : nil,
       bias?.isTracked ?? false ? gradient.sum(along: [0]) : nil,
     ]
-    let results = Array(gradients.prefix(sources.count))
-    // The activation's gradient is a kernel's, which has none itself.
-    return kind != .identity && Tape.isRecording ? undifferentiable("linear", results, [dy] + sources) : results
+    return Array(gradients.prefix(sources.count))
   }
+  // The activation's gradient is a kernel's, which has none itself.
+  return kind == .identity
+    ? y.recorded("linear", from: sources, rule: rule) : y.recorded(kernel: "linear", from: sources, rule: rule)
 }
 
 extension Tensor {

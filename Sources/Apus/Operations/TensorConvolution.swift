@@ -193,14 +193,13 @@ private func run(
   }
   withExtendedLifetime(packed) {}
   let sources = [x, weight] + [bias, residual].compactMap { $0 }
-  return y.recorded("convolution", from: sources) { dy in
+  return y.recorded(kernel: "convolution", from: sources) { dy in
     let gradient = activationGradient(
       "convolution", call.descriptor.activation, call.descriptor.slope, dy.channelsLast(), y)
     let dx = x.isTracked ? call.dataGradient(gradient, w, like: images) : nil
     let (dw, db) = call.weightGradients(
       images, gradient, weight.isTracked ? w : nil, (bias?.isTracked ?? false) ? b : nil, shape: w.shape)
-    let results = [dx, dw] + (bias == nil ? [] : [db]) + (residual == nil ? [] : [gradient])
-    return Tape.isRecording ? undifferentiable("convolution", results, [dy] + sources) : results
+    return [dx, dw] + (bias == nil ? [] : [db]) + (residual == nil ? [] : [gradient])
   }
 }
 

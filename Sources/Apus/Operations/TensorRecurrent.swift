@@ -70,18 +70,21 @@ func recurrent(
   let hn = Tensor(uninitialized: stateShape, x.dtype)
   let cn = isLSTM ? Tensor(uninitialized: stateShape, x.dtype) : nil
   let workspace = Tensor(uninitialized: [plan.workspaceBytes], .uint8)
-  var a = RecurrentArguments()
-  a.parameters = w.base
-  a.x = input.base
-  a.lengths = stepLengths?.base.assumingMemoryBound(to: Int64.self)
-  a.h0 = h0?.base
-  a.c0 = c0?.base
-  var forward = a
+  @Sendable func arguments() -> RecurrentArguments {
+    var both = RecurrentArguments()
+    both.parameters = w.base
+    both.x = input.base
+    both.lengths = stepLengths?.base.assumingMemoryBound(to: Int64.self)
+    both.h0 = h0?.base
+    both.c0 = c0?.base
+    both.workspaceBytes = plan.workspaceBytes
+    return both
+  }
+  var forward = arguments()
   forward.y = y.result
   forward.hn = hn.result
   forward.cn = cn?.result
   forward.workspace = trains ? workspace.result : nil
-  forward.workspaceBytes = plan.workspaceBytes
   compute("recurrent", input, w, h0, c0, y) { [forward] context throws(ApusEngine.ApusError) in
     try plan.forward(context: context, forward)
   }
@@ -99,12 +102,7 @@ func recurrent(
     let dw = room(w, weights.isTracked)
     let dh0 = room(h0, h0 != nil)
     let dc0 = room(c0, c0 != nil)
-    var backward = RecurrentArguments()
-    backward.parameters = w.base
-    backward.x = input.base
-    backward.lengths = stepLengths?.base.assumingMemoryBound(to: Int64.self)
-    backward.h0 = h0?.base
-    backward.c0 = c0?.base
+    var backward = arguments()
     backward.dy = dy?.base
     backward.dhn = dhn?.base
     backward.dcn = dcn?.base
@@ -113,7 +111,6 @@ func recurrent(
     backward.dh0 = dh0?.result
     backward.dc0 = dc0?.result
     backward.workspace = workspace.result
-    backward.workspaceBytes = plan.workspaceBytes
     compute("recurrent", input, w, h0, c0, workspace) { [backward] context throws(ApusEngine.ApusError) in
       try plan.backward(context: context, backward)
     }

@@ -75,7 +75,7 @@ extension Tensor {
     if amounts.allSatisfy({ $0.before == 0 && $0.after == 0 }) { return self }
     let y = Tensor.zeros(shape.indices.map { shape[$0] + amounts[$0].before + amounts[$0].after }, dtype: dtype)
     let own = shape
-    func inner(_ whole: Tensor) -> Tensor {
+    @Sendable func inner(_ whole: Tensor) -> Tensor {
       var part = whole
       for (i, amount) in amounts.enumerated() {
         part = part.sliced(amount.before..<amount.before + own[i], along: i)
@@ -83,13 +83,7 @@ extension Tensor {
       return part
     }
     copyElements(of: detached(), to: inner(y))
-    return y.recorded("padded", self) { [amounts] dy in
-      var part = dy
-      for (i, amount) in amounts.enumerated() {
-        part = part.sliced(amount.before..<amount.before + own[i], along: i)
-      }
-      return [part]
-    }
+    return y.recorded("padded", self) { dy in [inner(dy)] }
   }
 
   /// Every window of N x C x spatial sizes: N x C x positions x window sizes, positions and sizes one for each spatial
