@@ -107,11 +107,31 @@ let package = Package(
       name: "train-swift", dependencies: ["Apus"], path: "Sources/Examples/train-swift",
       swiftSettings: warningsAreErrors),
     .executableTarget(
-      name: "lenet", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      name: "lenet",
+      dependencies: ["Apus", "ExampleSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Examples/lenet", swiftSettings: warningsAreErrors),
     .executableTarget(
       name: "charlm", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Examples/charlm", swiftSettings: warningsAreErrors),
+    // Data, options and drawings of the training examples.
+    .target(
+      name: "ExampleSupport",
+      dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Examples/Support", swiftSettings: warningsAreErrors),
+    .target(
+      name: "GalleryNetworks",
+      dependencies: ["Apus", "ExampleSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Examples/GalleryNetworks", swiftSettings: warningsAreErrors),
+    .target(
+      name: "GallerySequences",
+      dependencies: ["Apus", "ExampleSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Sources/Examples/GallerySequences", swiftSettings: warningsAreErrors),
+    .executableTarget(
+      name: "gallery",
+      dependencies: [
+        "GalleryNetworks", "GallerySequences", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/Examples/gallery", swiftSettings: warningsAreErrors),
     // What kbench does, for its tests to import; the program is its command line. Optimised, for the float64 reference.
     .target(
       name: "KbenchKit", dependencies: ["Apus", "ApusEngine", "ApusKernelInterface", "CApus"],
@@ -146,8 +166,10 @@ let package = Package(
       swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusTests", dependencies: ["Apus"], exclude: ["Fixtures"], swiftSettings: warningsAreErrors),
-    // Runs the two training examples in their small modes.
-    .testTarget(name: "ExampleTests", dependencies: ["lenet", "charlm"], swiftSettings: warningsAreErrors),
+    // Runs the training examples in their small modes.
+    .testTarget(
+      name: "ExampleTests", dependencies: ["lenet", "charlm", "gallery", "ExampleSupport"],
+      swiftSettings: warningsAreErrors),
     // Compiles and runs what README.md shows.
     .testTarget(name: "ReadmeTests", swiftSettings: warningsAreErrors),
     .testTarget(name: "KbenchTests", dependencies: ["KbenchKit", "kbench"], swiftSettings: warningsAreErrors),

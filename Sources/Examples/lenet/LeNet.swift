@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import ExampleSupport
 
 /// LeNet-5 (Y. LeCun et al., 1998) with today's activations and pooling.
 func makeLeNet() -> Sequential {

@@ -1,20 +1,23 @@
 import Apus
 
 /// Pictures of clothes in ten classes, 28 x 28 bytes each (H. Xiao et al., 2017), as Debian's dataset-fashion-mnist has them.
-struct FashionMNIST {
-  static let debianFolder = "/usr/share/datasets/fashion-mnist"
+package struct FashionMNIST {
+  /// Where Debian puts the files.
+  package static let debianFolder = "/usr/share/datasets/fashion-mnist"
 
-  let training: TensorDataset
-  let test: TensorDataset
+  /// 60000 pictures, [count, 1, 28, 28] with the mean 0 and the deviation 1, and their classes.
+  package let training: TensorDataset
+  /// 10000 pictures more.
+  package let test: TensorDataset
 
   /// Reads the four files of a folder.
-  init(folder: String) throws {
+  package init(folder: String) throws {
     training = try Self.read(folder, "train", 60_000)
     test = try Self.read(folder, "t10k", 10_000)
   }
 
   /// Pictures in the place of the data set, for tests: class c is a bright square at a place of its own, under noise.
-  init(imitating count: Int, seed: UInt64) {
+  package init(imitating count: Int, seed: UInt64) {
     let generator = RandomGenerator(seed: seed)
     func make(_ count: Int) -> TensorDataset {
       var pixels = Tensor.uniform([count, 784], in: 0..<120, generator: generator).converted(to: .uint8)
@@ -52,10 +55,4 @@ struct FashionMNIST {
       batch.inputs = numbers.expanded(at: 1)
     }
   }
-}
-
-/// What is wrong with the data, in a line.
-struct DataError: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
 }

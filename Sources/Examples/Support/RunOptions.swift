@@ -1,0 +1,46 @@
+import Apus
+import ArgumentParser
+import Foundation
+
+/// What every program of the gallery is asked.
+package struct RunOptions: ParsableArguments {
+  @Option(help: "What weights, orders and made-up data depend on.")
+  package var seed: UInt64 = 1
+  @Option(help: "Writes the example's figure to this file (SVG).")
+  package var figure: String?
+  @Flag(help: "Few made-up data and a small model; seconds.")
+  package var small = false
+
+  package init() {}
+
+  /// A file that cannot be written is told now and not after minutes.
+  package func validate() throws {
+    guard let figure else { return }
+    let folder = URL(fileURLWithPath: figure).deletingLastPathComponent().path
+    guard FileManager.default.isWritableFile(atPath: folder) else {
+      throw ValidationError("--figure \(figure): the folder \(folder) must be there and writable")
+    }
+  }
+
+  /// Runs a training and its drawing with random numbers of the seed.
+  package func seeded<Result>(_ body: () throws -> Result) rethrows -> Result {
+    try RandomGenerator(seed: seed).use(body)
+  }
+
+  /// Writes a figure where one was asked for.
+  package func draw(_ make: () -> Figure) throws {
+    guard let figure else { return }
+    do {
+      try make().svg.write(toFile: figure, atomically: true, encoding: .utf8)
+    } catch {
+      throw DataError("--figure \(figure): \(error.localizedDescription)")
+    }
+  }
+}
+
+/// Throws unless the value of an option is in a range.
+package func check<Value: Comparable>(_ option: String, _ value: Value, in range: ClosedRange<Value>) throws {
+  guard range.contains(value) else {
+    throw ValidationError("--\(option) \(value): it must be \(range.lowerBound) to \(range.upperBound)")
+  }
+}
