@@ -3,48 +3,12 @@ import Testing
 
 /// The training examples as a user meets them, in their small modes.
 @Suite struct ExampleTests {
-  struct Output {
-    var text: String
-    var errors: String
-    var status: Int32
-  }
-
-  private static func run(_ name: String, _ arguments: [String]) throws -> Output {
-    // The runner itself may be the toolchain's; the bundle is then among its arguments.
-    let runner = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    let places = CommandLine.arguments.filter { $0.hasSuffix(".xctest") } + [runner]
-    let programs = places.map { URL(fileURLWithPath: $0).deletingLastPathComponent().appendingPathComponent(name) }
-    let program: URL = try #require(programs.first { FileManager.default.isExecutableFile(atPath: $0.path) })
-    let process = Process()
-    process.executableURL = program
-    process.arguments = arguments
-    let (output, errors) = (Pipe(), Pipe())
-    process.standardOutput = output
-    process.standardError = errors
-    try process.run()
-    let text = String(decoding: try output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    let complaint = String(decoding: try errors.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    process.waitUntilExit()
-    return Output(text: text, errors: complaint, status: process.terminationStatus)
-  }
-
-  private static func folder() throws -> URL {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-examples-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    return folder
-  }
-
-  /// The words of the last line.
-  private static func lastLine(_ output: Output) -> [Substring] {
-    output.text.split(separator: "\n").last?.split(separator: " ") ?? []
-  }
-
   @Test func leNetLearns() throws {
-    let output = try Self.run("lenet", ["--small"])
+    let output = try Example.run("lenet", ["--small"])
     #expect(output.status == 0, "\(output.errors)")
     #expect(output.text.contains("Parameters: 61706"))
     #expect(!output.text.contains("\r"))
-    let words = Self.lastLine(output)
+    let words = Example.lastLine(output)
     #expect(words.starts(with: ["test", "accuracy"]))
     #expect(try #require(Double(words[2])) > 0.9)
   }
@@ -52,16 +16,16 @@ import Testing
   /// Without interruption, and interrupted: the same files but for the seconds.
   @Test(arguments: [("lenet", ["--small"]), ("charlm", ["--small", "--cell", "gru", "--sample", "20"])])
   func examplesResume(_ name: String, _ arguments: [String]) throws {
-    let folder = try Self.folder()
+    let folder = try Example.folder()
     defer { try? FileManager.default.removeItem(at: folder) }
     func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
-    let whole = try Self.run(name, arguments + ["--csv", path("whole.csv"), "--events", path("events")])
+    let whole = try Example.run(name, arguments + ["--csv", path("whole.csv"), "--events", path("events")])
     #expect(whole.status == 0, "\(whole.errors)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: path("events")).count == 1)
     let split = arguments + ["--checkpoint", path("checkpoint"), "--csv", path("split.csv")]
-    #expect(try Self.run(name, split + ["--stop-after", "1"]).status == 0)
+    #expect(try Example.run(name, split + ["--stop-after", "1"]).status == 0)
     #expect(FileManager.default.fileExists(atPath: path("checkpoint")))
-    #expect(try Self.run(name, split + ["--resume"]).status == 0)
+    #expect(try Example.run(name, split + ["--resume"]).status == 0)
     func epochs(_ name: String) throws -> [[Substring]] {
       try String(contentsOfFile: path(name), encoding: .utf8).split(separator: "\n").map {
         $0.split(separator: ",").dropLast()
@@ -72,11 +36,11 @@ import Testing
   }
 
   @Test(arguments: ["rnn", "lstm", "gru"]) func languageModelsBeatPairs(_ cell: String) throws {
-    let output = try Self.run("charlm", ["--small", "--cell", cell, "--sample", "40", "--prompt", "swifts "])
+    let output = try Example.run("charlm", ["--small", "--cell", cell, "--sample", "40", "--prompt", "swifts "])
     #expect(output.status == 0, "\(output.errors)")
     #expect(output.text.contains("\nswifts "))
     // held-out text: 0.6 bits per character, bigram 2.1, ...
-    let words = Self.lastLine(output)
+    let words = Example.lastLine(output)
     #expect(words.count == 10, "\(output.text)")
     let (own, bigram) = (try #require(Double(words[2])), try #require(Double(words[7].dropLast())))
     #expect(own < 0.7 * bigram)
@@ -88,7 +52,7 @@ import Testing
     ("charlm", ["--small", "--steps", "100000"], "too few"),
   ])
   func whatIsMissingIsSaidInALine(_ name: String, _ arguments: [String], _ named: String) throws {
-    let output = try Self.run(name, arguments)
+    let output = try Example.run(name, arguments)
     #expect(output.status == 1)
     #expect(output.errors.split(separator: "\n").count == 1, "\(output.errors)")
     #expect(output.errors.contains(named))
@@ -100,7 +64,7 @@ import Testing
     ("charlm", ["--hidden", "-3"], "--hidden"), ("charlm", ["--temperature", "0"], "--temperature"),
   ])
   func wrongOptions(_ name: String, _ arguments: [String], _ named: String) throws {
-    let output = try Self.run(name, arguments)
+    let output = try Example.run(name, arguments)
     #expect(output.status == 64)
     #expect(output.errors.contains(named))
   }
