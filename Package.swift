@@ -111,7 +111,8 @@ let package = Package(
       dependencies: ["Apus", "ExampleSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Examples/lenet", swiftSettings: warningsAreErrors),
     .executableTarget(
-      name: "charlm", dependencies: ["Apus", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      name: "charlm",
+      dependencies: ["Apus", "ExampleSupport", .product(name: "ArgumentParser", package: "swift-argument-parser")],
       path: "Sources/Examples/charlm", swiftSettings: warningsAreErrors),
     // Data, options and drawings of the training examples.
     .target(

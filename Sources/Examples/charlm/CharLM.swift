@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import ExampleSupport
 import Foundation
 
 extension Cell: ExpressibleByArgument {}
@@ -32,16 +33,7 @@ extension Cell: ExpressibleByArgument {}
   var clip = 1.0
   @Option(help: "What weights and samples depend on.")
   var seed: UInt64 = 1
-  @Option(help: "A file that is written after each epoch, from which --resume goes on.")
-  var checkpoint: String?
-  @Flag(help: "Goes on from the checkpoint, if there is one.")
-  var resume = false
-  @Option(help: "Ends after so many epochs all the same; --resume goes on.")
-  var stopAfter: Int?
-  @Option(help: "A folder for TensorBoard.")
-  var events: String?
-  @Option(help: "A table of the epochs.")
-  var csv: String?
+  @OptionGroup var files: TrainerOptions
   @Option(help: "Characters to draw from the trained model.")
   var sample = 400
   @Option(help: "What a drawn text goes on from.")
@@ -54,11 +46,8 @@ extension Cell: ExpressibleByArgument {}
   func validate() throws {
     for (name, value) in [
       ("hidden", hidden), ("layers", layers), ("epochs", epochs), ("batch-size", batchSize), ("steps", steps),
-      ("stop-after", stopAfter),
     ] {
-      if let value, !(1...1_000_000).contains(value) {
-        throw ValidationError("--\(name) \(value): it must be 1 to 1000000")
-      }
+      if let value { try check(name, value, in: 1...1_000_000) }
     }
     for (name, value) in [("learning-rate", learningRate), ("clip", clip), ("temperature", temperature)] {
       if let value, !(value > 0 && value < 1e6) {
@@ -70,7 +59,6 @@ extension Cell: ExpressibleByArgument {}
     }
     if sample < 0 { throw ValidationError("--sample \(sample): it must be 0 or more") }
     if prompt.isEmpty { throw ValidationError("--prompt: it must have a character") }
-    if resume && checkpoint == nil { throw ValidationError("--resume: it takes --checkpoint") }
   }
 
   func run() throws {
@@ -83,7 +71,7 @@ extension Cell: ExpressibleByArgument {}
       characters: vocabulary.encode(corpus.training), streams: batchSize, steps: steps)
     let heldOut = TextDataset(characters: vocabulary.encode(corpus.heldOut), streams: 4, steps: steps)
     guard training.count > 0 && heldOut.count > 0 else {
-      throw TextError(
+      throw DataError(
         "the text has \(corpus.training.count + corpus.heldOut.count) characters, too few for \(batchSize) streams of "
           + "\(steps) and a held-out tenth")
     }
@@ -122,13 +110,8 @@ extension Cell: ExpressibleByArgument {}
     trainer.options.schedule = .cosine(from: rate, over: trainer.options.epochs * loader.batchCount)
     trainer.options.scheduleUnit = .step
     trainer.options.clipNorm = clip
-    trainer.options.checkpoint = checkpoint
-    trainer.options.events = events
-    trainer.options.csv = csv
     trainer.options.sampleName = "characters"
-    if resume, let checkpoint { try trainer.resumeIfPresent(from: checkpoint) }
-    if let stopAfter { trainer.options.epochs = min(trainer.options.epochs, stopAfter) }
-    return (model, try trainer.fit(loader, validation: DataLoader(heldOut, batchSize: 1)))
+    return (model, try files.fit(trainer, loader, validation: DataLoader(heldOut, batchSize: 1)))
   }
 
   private func rounded(_ value: Double) -> Double { (value * 1000).rounded() / 1000 }

@@ -1,4 +1,5 @@
 import Apus
+import ExampleSupport
 import Foundation
 
 /// The characters that a model knows: the bytes of a text in their order. Others count as the first.
@@ -30,7 +31,7 @@ struct TextDataset: Dataset {
 
   func batch(_ indices: [Int]) throws -> Batch {
     guard let index = indices.first, indices.count == 1 else {
-      throw TextError("stretches of a text come one at a time, not \(indices.count)")
+      throw DataError("stretches of a text come one at a time, not \(indices.count)")
     }
     func stretch(_ shift: Int) -> Tensor {
       var numbers: [Int32] = []
@@ -93,7 +94,7 @@ struct Corpus {
   init(paths: [String]) throws {
     for path in paths {
       guard let data = FileManager.default.contents(atPath: path) else {
-        throw TextError("\(path): the text cannot be read; --text names another")
+        throw DataError("\(path): the text cannot be read; --text names another")
       }
       add(Array(data))
     }
@@ -114,10 +115,4 @@ struct Corpus {
     training += text[..<cut]
     heldOut += text[cut...]
   }
-}
-
-/// What is wrong with a text, in a line.
-struct TextError: Error, CustomStringConvertible {
-  let description: String
-  init(_ description: String) { self.description = description }
 }

@@ -35,28 +35,16 @@ func makeLeNet() -> Sequential {
   var learningRate = 0.002
   @Option(help: "What weights and orders depend on.")
   var seed: UInt64 = 1
-  @Option(help: "A file that is written after each epoch, from which --resume goes on.")
-  var checkpoint: String?
-  @Flag(help: "Goes on from the checkpoint, if there is one.")
-  var resume = false
-  @Option(help: "Ends after so many epochs all the same; --resume goes on.")
-  var stopAfter: Int?
-  @Option(help: "A folder for TensorBoard.")
-  var events: String?
-  @Option(help: "A table of the epochs.")
-  var csv: String?
+  @OptionGroup var files: TrainerOptions
   @Flag(help: "A few made-up pictures in the place of the data set; seconds.")
   var small = false
 
   func validate() throws {
-    for (name, value) in [("epochs", epochs), ("batch-size", batchSize)] where !(1...1_000_000).contains(value) {
-      throw ValidationError("--\(name) \(value): it must be 1 to 1000000")
-    }
+    try check("epochs", epochs, in: 1...1_000_000)
+    try check("batch-size", batchSize, in: 1...1_000_000)
     if !(learningRate > 0 && learningRate < 10) {
       throw ValidationError("--learning-rate \(learningRate): it must be above 0 and below 10")
     }
-    if let stopAfter, stopAfter < 1 { throw ValidationError("--stop-after \(stopAfter): it must be 1 or more") }
-    if resume && checkpoint == nil { throw ValidationError("--resume: it takes --checkpoint") }
   }
 
   func run() throws {
@@ -74,14 +62,9 @@ func makeLeNet() -> Sequential {
     trainer.options.epochs = epochs
     trainer.options.schedule = .cosine(from: learningRate, over: epochs * training.batchCount)
     trainer.options.scheduleUnit = .step
-    trainer.options.checkpoint = checkpoint
-    trainer.options.events = events
-    trainer.options.csv = csv
     trainer.options.sampleName = "images"
-    if resume, let checkpoint { try trainer.resumeIfPresent(from: checkpoint) }
-    if let stopAfter { trainer.options.epochs = min(trainer.options.epochs, stopAfter) }
 
-    let history = try trainer.fit(training, validation: test)
+    let history = try files.fit(trainer, training, validation: test)
     guard let last = history.last, let accuracy = last.validationMetrics.first else { return }
     let seconds = history.reduce(0) { $0 + $1.seconds }
     let images = history.reduce(0) { $0 + $1.samples }
