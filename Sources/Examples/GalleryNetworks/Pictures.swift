@@ -1,0 +1,125 @@
+import Apus
+import ArgumentParser
+import ExampleSupport
+import Foundation
+
+/// What the programs that tell pictures apart are asked.
+struct PictureOptions: ParsableArguments {
+  @Option(help: "The folder of Fashion-MNIST's four files (default: \(FashionMNIST.debianFolder)).")
+  var data: String?
+  @Option(help: "Epochs; without it as many as the figure takes.")
+  var epochs: Int?
+  @Option(help: "Pictures of a step.")
+  var batchSize = 64
+  @Option(help: "Adam's learning rate at the beginning; it falls to 0 along a cosine.")
+  var learningRate = 0.002
+
+  func validate() throws {
+    if let epochs { try check("epochs", epochs, in: 1...1000) }
+    try check("batch-size", batchSize, in: 1...10_000)
+    guard learningRate > 0 && learningRate < 10 else {
+      throw ValidationError("--learning-rate \(learningRate): it must be above 0 and below 10")
+    }
+  }
+
+  /// --small has pictures of its own.
+  func agree(with run: RunOptions) throws {
+    if run.small && data != nil { throw ValidationError("--data: --small takes no data") }
+  }
+
+  /// Fashion-MNIST, or with --small so many patterns.
+  func load(_ run: RunOptions, small count: Int) throws -> Pictures {
+    if run.small { return Pictures(patterns: count, seed: run.seed) }
+    let all = try FashionMNIST(folder: data ?? FashionMNIST.debianFolder)
+    return Pictures(training: all.training, test: all.test)
+  }
+}
+
+/// Pictures of 28 x 28 in ten classes: for training, and others to measure with.
+struct Pictures {
+  /// What Fashion-MNIST's classes are called.
+  static let classNames = [
+    "T-shirt", "trousers", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot",
+  ]
+  var training: TensorDataset
+  var test: TensorDataset
+
+  init(training: TensorDataset, test: TensorDataset) { (self.training, self.test) = (training, test) }
+
+  /// Stripes in the place of clothes: class c has one of five directions and one of two widths, at any phase and under
+  /// noise, so that a network can tell the classes wherever in the picture it looks.
+  init(patterns count: Int, seed: UInt64) {
+    let generator = RandomGenerator(seed: seed)
+    func make(_ count: Int) -> TensorDataset {
+      let phases = Tensor.uniform([count], in: 0..<2 * .pi, generator: generator).array(of: Double.self)
+      var pixels = Tensor.normal([count, 1, 28, 28], deviation: 0.5, generator: generator)
+      pixels.withMutableElements(Float.self) { pixels in
+        for (i, phase) in phases.enumerated() {
+          let angle = Double(i % 5) * .pi / 5, length = i % 10 < 5 ? 4.0 : 8.0
+          for y in 0..<28 {
+            for x in 0..<28 {
+              let way = Double(x) * cos(angle) + Double(y) * sin(angle)
+              pixels[i * 784 + y * 28 + x] += Float(sin(2 * .pi * way / length + phase))
+            }
+          }
+        }
+      }
+      return TensorDataset(inputs: pixels, targets: Tensor((0..<count).map { Int32($0 % 10) }))
+    }
+    training = make(count)
+    test = make(count / 2)
+  }
+
+  /// Trains a classifier with Adam and measures it after each epoch on the test pictures.
+  func fit(_ model: any Module, _ options: PictureOptions, epochs: Int, seed: UInt64) throws -> [EpochRecord] {
+    let loader = DataLoader(training, batchSize: options.batchSize, shuffles: true, seed: seed)
+    let optimizer = Adam(model.parameters, learningRate: options.learningRate)
+    let trainer = Trainer(model, optimizer: optimizer, metrics: [.accuracy]) { output, labels in
+      softmaxCrossEntropy(output, labels)
+    }
+    trainer.options.epochs = epochs
+    trainer.options.schedule = .cosine(from: options.learningRate, over: epochs * loader.batchCount)
+    trainer.options.scheduleUnit = .step
+    trainer.options.sampleName = "images"
+    return try trainer.fit(loader, validation: DataLoader(test, batchSize: 250))
+  }
+}
+
+extension [EpochRecord] {
+  /// The share of test pictures that was told right after the last epoch.
+  var testAccuracy: Double { last?.validationMetrics.first ?? 0 }
+
+  /// Accuracies over the epochs, on what was learned from and on what was not.
+  var accuracyChart: Chart {
+    var chart = Chart("Accuracy", x: "epoch", y: "share told right")
+    chart.add("training", map { $0.metrics[0] })
+    chart.add("test", map { $0.validationMetrics[0] })
+    return chart
+  }
+
+  /// Losses over the epochs, likewise.
+  var lossChart: Chart {
+    var chart = Chart("Loss", x: "epoch", y: "cross entropy")
+    chart.add("training", map(\.loss))
+    chart.add("test", map { $0.validationLoss ?? .nan })
+    return chart
+  }
+}
+
+extension String {
+  /// With spaces behind it up to a width, or, where that is negative, before it.
+  func padded(to width: Int) -> String {
+    let spaces = String(repeating: " ", count: Swift.max(0, abs(width) - count))
+    return width < 0 ? spaces + self : self + spaces
+  }
+}
+
+extension Tensor {
+  /// A matrix as rows, each of its numbers repeated to a square.
+  func pictureRows(enlarged factor: Int = 1) -> [[Double]] {
+    let (width, numbers) = (shape[1], array(of: Double.self))
+    return (0..<shape[0] * factor).map { y in
+      (0..<width * factor).map { x in numbers[y / factor * width + x / factor] }
+    }
+  }
+}
