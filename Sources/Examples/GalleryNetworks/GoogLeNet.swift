@@ -103,7 +103,7 @@ struct GoogLeNetExample: ParsableCommand {
   }
 
   func run() throws {
-    let data = try pictures.load(common, small: 320)
+    let data = try pictures.load(common, small: 320, .stripes)
     try common.seeded {
       let width = width ?? (common.small ? 2 : 8)
       let model = makeGoogLeNet(width: width, dropout: dropout, reduces: true)

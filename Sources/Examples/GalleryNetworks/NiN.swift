@@ -72,7 +72,7 @@ struct NiNExample: ParsableCommand {
   }
 
   func run() throws {
-    let data = try pictures.load(common, small: 320)
+    let data = try pictures.load(common, small: 320, .stripes)
     try common.seeded {
       let model = NiN(width: common.small ? 8 : 32, dropout: dropout)
       print(model.summary(inputShape: [1, 1, 28, 28]))

@@ -27,11 +27,9 @@ struct PictureOptions: ParsableArguments {
     if run.small && data != nil { throw ValidationError("--data: --small takes no data") }
   }
 
-  /// Fashion-MNIST, or with --small so many patterns.
-  func load(_ run: RunOptions, small count: Int) throws -> Pictures {
-    if run.small { return Pictures(patterns: count, seed: run.seed) }
-    let all = try FashionMNIST(folder: data ?? FashionMNIST.debianFolder)
-    return Pictures(training: all.training, test: all.test)
+  /// Fashion-MNIST, or with --small so many made-up pictures.
+  func load(_ run: RunOptions, small count: Int, _ kind: Pictures.Kind) throws -> Pictures {
+    try Pictures(run, folder: data, small: count, kind)
   }
 }
 
@@ -44,30 +42,43 @@ struct Pictures {
   var training: TensorDataset
   var test: TensorDataset
 
-  init(training: TensorDataset, test: TensorDataset) { (self.training, self.test) = (training, test) }
+  /// What --small has in the place of clothes.
+  enum Kind {
+    /// A square for each class, for networks that look at each pixel by itself.
+    case squares
+    /// Stripes, for networks that look everywhere alike.
+    case stripes
+  }
 
-  /// Stripes in the place of clothes: class c has one of five directions and one of two widths, at any phase and under
-  /// noise, so that a network can tell the classes wherever in the picture it looks.
-  init(patterns count: Int, seed: UInt64) {
-    let generator = RandomGenerator(seed: seed)
-    func make(_ count: Int) -> TensorDataset {
-      let phases = Tensor.uniform([count], in: 0..<2 * .pi, generator: generator).array(of: Double.self)
-      var pixels = Tensor.normal([count, 1, 28, 28], deviation: 0.5, generator: generator)
-      pixels.withMutableElements(Float.self) { pixels in
-        for (i, phase) in phases.enumerated() {
-          let angle = Double(i % 5) * .pi / 5, length = i % 10 < 5 ? 4.0 : 8.0
-          for y in 0..<28 {
-            for x in 0..<28 {
-              let way = Double(x) * cos(angle) + Double(y) * sin(angle)
-              pixels[i * 784 + y * 28 + x] += Float(sin(2 * .pi * way / length + phase))
-            }
+  /// Fashion-MNIST, or with --small so many made-up pictures.
+  init(_ run: RunOptions, folder: String?, small count: Int, _ kind: Kind) throws {
+    if run.small && kind == .stripes {
+      let generator = RandomGenerator(seed: run.seed)
+      (training, test) = (Self.stripes(count, generator), Self.stripes(count / 2, generator))
+    } else {
+      let all =
+        try run.small
+        ? FashionMNIST(imitating: count, seed: run.seed) : FashionMNIST(folder: folder ?? FashionMNIST.debianFolder)
+      (training, test) = (all.training, all.test)
+    }
+  }
+
+  /// Class c has one of five directions and one of two widths, at any phase and under noise.
+  private static func stripes(_ count: Int, _ generator: RandomGenerator) -> TensorDataset {
+    let phases = Tensor.uniform([count], in: 0..<2 * .pi, generator: generator).array(of: Double.self)
+    var pixels = Tensor.normal([count, 1, 28, 28], deviation: 0.5, generator: generator)
+    pixels.withMutableElements(Float.self) { pixels in
+      for (i, phase) in phases.enumerated() {
+        let angle = Double(i % 5) * .pi / 5, length = i % 10 < 5 ? 4.0 : 8.0
+        for y in 0..<28 {
+          for x in 0..<28 {
+            let way = Double(x) * cos(angle) + Double(y) * sin(angle)
+            pixels[i * 784 + y * 28 + x] += Float(sin(2 * .pi * way / length + phase))
           }
         }
       }
-      return TensorDataset(inputs: pixels, targets: Tensor((0..<count).map { Int32($0 % 10) }))
     }
-    training = make(count)
-    test = make(count / 2)
+    return TensorDataset(inputs: pixels, targets: Tensor((0..<count).map { Int32($0 % 10) }))
   }
 
   /// Trains a classifier with Adam and measures it after each epoch on the test pictures.
@@ -82,6 +93,17 @@ struct Pictures {
     trainer.options.scheduleUnit = .step
     trainer.options.sampleName = "images"
     return try trainer.fit(loader, validation: DataLoader(test, batchSize: 250))
+  }
+
+  /// The share of test pictures that a classifier tells right, when they are moved to the right by so many pixels.
+  func accuracy(of model: any Module, movedBy pixels: Int = 0) -> Double {
+    let hits = stride(from: 0, to: test.count, by: 500).map { first in
+      let batch = test.batch(Array(first..<min(first + 500, test.count)))
+      let moved = batch.inputs.padded([(0, 0), (0, 0), (0, 0), (pixels, 0)], with: .replicate).sliced(0..<28, along: 3)
+      let classes = model.evaluating { withoutGradients { model(moved).argmax() } }
+      return zip(classes.array(of: Int32.self), batch.targets.array(of: Int32.self)).count { $0 == $1 }
+    }
+    return Double(hits.reduce(0, +)) / Double(test.count)
   }
 }
 
