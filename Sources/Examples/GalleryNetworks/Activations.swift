@@ -97,7 +97,6 @@ struct ActivationsExample: ParsableCommand {
     // A part of the data is enough to tell them apart.
     if !common.small { data.training = data.training.subset(0..<20_000) }
     let probe = data.test.batch(Array(0..<min(500, data.test.count)))
-    let epochs = pictures.epochs ?? (common.small ? 6 : 5)
 
     var results: [(kind: ActivationKind, before: SignalReport, after: SignalReport, history: [EpochRecord])] = []
     for kind in ActivationKind.allCases {
@@ -106,7 +105,7 @@ struct ActivationsExample: ParsableCommand {
         print("\(kind.rawValue):")
         let net = DeepNet(depth: depth, width: width, activation: kind)
         let before = SignalReport(net, probe)
-        let history = try data.fit(net, pictures, epochs: epochs, seed: common.seed)
+        let history = try data.fit(net, pictures, epochs: 6, learningRate: 0.001, seed: common.seed)
         results.append((kind, before, SignalReport(net, probe), history))
       }
     }

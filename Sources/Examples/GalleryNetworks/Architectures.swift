@@ -3,12 +3,12 @@ import ArgumentParser
 import ExampleSupport
 
 /// Definitions of large networks for ImageNet: 1000 classes, 3 x 224 x 224 pixels (AlexNet's 227 x 227).
-package enum Architecture: String, CaseIterable, ExpressibleByArgument {
+enum Architecture: String, CaseIterable, ExpressibleByArgument {
   case alexnet, vgg16
   case inception3a = "inception-3a"
 
   /// What the papers count, weights and biases.
-  package var publishedParameters: Int {
+  var publishedParameters: Int {
     switch self {
     case .alexnet: 60_965_224
     case .vgg16: 138_357_544
@@ -17,7 +17,7 @@ package enum Architecture: String, CaseIterable, ExpressibleByArgument {
   }
 
   /// An input with its batch of one.
-  package var inputShape: [Int] {
+  var inputShape: [Int] {
     switch self {
     case .alexnet: [1, 3, 227, 227]
     case .vgg16: [1, 3, 224, 224]
@@ -26,7 +26,7 @@ package enum Architecture: String, CaseIterable, ExpressibleByArgument {
   }
 
   /// The network with weights of one number: what counts here are shapes.
-  package func makeModel() -> any Module {
+  func makeModel() -> any Module {
     switch self {
     case .alexnet: makeAlexNet(initialization: .constant(0))
     case .vgg16: makeVGG16(initialization: .constant(0))

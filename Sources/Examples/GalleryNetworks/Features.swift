@@ -36,8 +36,8 @@ struct FeaturesExample: ParsableCommand {
   func validate() throws {
     try pictures.agree(with: common)
     try check("picture", picture, in: 0...9999)
-    if checkpoint != nil && pictures.epochs != nil {
-      throw ValidationError("--epochs: with --checkpoint there is no training")
+    if checkpoint != nil && (pictures.epochs != nil || pictures.learningRate != nil) {
+      throw ValidationError("--epochs, --learning-rate: with --checkpoint there is no training")
     }
   }
 
@@ -53,8 +53,8 @@ struct FeaturesExample: ParsableCommand {
       if let checkpoint {
         try load(model, from: checkpoint)
       } else {
-        let epochs = pictures.epochs ?? (common.small ? 3 : 2)
-        outcome.count(try data.fit(model, pictures, epochs: epochs, seed: common.seed))
+        outcome.count(
+          try data.fit(model, pictures, epochs: common.small ? 4 : 2, learningRate: 0.002, seed: common.seed))
       }
       let x = data.test.batch([picture]).inputs
       let maps = model.evaluating { withoutGradients { firstMaps(model, x) } }

@@ -103,15 +103,15 @@ struct GoogLeNetExample: ParsableCommand {
   }
 
   func run() throws {
-    let data = try pictures.load(common, small: 320, .stripes)
+    let data = try pictures.load(common, small: 480, .stripes)
     try common.seeded {
       let width = width ?? (common.small ? 2 : 8)
       let model = makeGoogLeNet(width: width, dropout: dropout, reduces: true)
       print(model.summary(inputShape: [1, 1, 28, 28]))
       let saved = try compareReductions(model, width: width)
 
-      let epochs = pictures.epochs ?? (common.small ? 8 : 4)
-      let history = try data.fit(model, pictures, epochs: epochs, seed: common.seed)
+      let history = try data.fit(
+        model, pictures, epochs: common.small ? 10 : 4, learningRate: common.small ? 0.01 : 0.003, seed: common.seed)
       try common.draw {
         var figure = Figure("A small GoogLeNet")
         figure.add(history.accuracyChart)

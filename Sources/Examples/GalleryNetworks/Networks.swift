@@ -4,6 +4,6 @@ import ArgumentParser
 package var galleryNetworks: [any ParsableCommand.Type] {
   [
     DescentExample.self, ActivationsExample.self, ConvolutionExample.self, FeaturesExample.self, NiNExample.self,
-    GoogLeNetExample.self, ArchitecturesExample.self,
+    GoogLeNetExample.self, ArchitecturesExample.self, SeriesExample.self,
   ]
 }

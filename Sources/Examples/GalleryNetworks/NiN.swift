@@ -72,7 +72,7 @@ struct NiNExample: ParsableCommand {
   }
 
   func run() throws {
-    let data = try pictures.load(common, small: 320, .stripes)
+    let data = try pictures.load(common, small: 480, .stripes)
     try common.seeded {
       let model = NiN(width: common.small ? 8 : 32, dropout: dropout)
       print(model.summary(inputShape: [1, 1, 28, 28]))
@@ -81,8 +81,8 @@ struct NiNExample: ParsableCommand {
         "The last 1x1 convolution has \(10 * (width + 1)) parameters; a dense layer over its 7 x 7 positions would have "
           + "\(10 * (49 * width + 1)).")
 
-      let epochs = pictures.epochs ?? (common.small ? 8 : 5)
-      let history = try data.fit(model, pictures, epochs: epochs, seed: common.seed)
+      let history = try data.fit(
+        model, pictures, epochs: common.small ? 10 : 4, learningRate: common.small ? 0.01 : 0.004, seed: common.seed)
       try common.draw { draw(model, data, history) }
       var outcome = Outcome(sampleName: "images")
       outcome.count(history)

@@ -11,15 +11,13 @@ struct PictureOptions: ParsableArguments {
   var epochs: Int?
   @Option(help: "Pictures of a step.")
   var batchSize = 64
-  @Option(help: "Adam's learning rate at the beginning; it falls to 0 along a cosine.")
-  var learningRate = 0.002
+  @Option(help: "Adam's learning rate at the beginning; it falls to 0 along a cosine. Without it the example's own.")
+  var learningRate: Double?
 
   func validate() throws {
     if let epochs { try check("epochs", epochs, in: 1...1000) }
     try check("batch-size", batchSize, in: 1...10_000)
-    guard learningRate > 0 && learningRate < 10 else {
-      throw ValidationError("--learning-rate \(learningRate): it must be above 0 and below 10")
-    }
+    try checkLearningRate(learningRate)
   }
 
   /// --small has pictures of its own.
@@ -31,6 +29,12 @@ struct PictureOptions: ParsableArguments {
   func load(_ run: RunOptions, small count: Int, _ kind: Pictures.Kind) throws -> Pictures {
     try Pictures(run, folder: data, small: count, kind)
   }
+}
+
+/// Throws where a learning rate was asked for that is none.
+func checkLearningRate(_ rate: Double?) throws {
+  guard let rate, !(rate > 0 && rate < 10) else { return }
+  throw ValidationError("--learning-rate \(rate): it must be above 0 and below 10")
 }
 
 /// Pictures of 28 x 28 in ten classes: for training, and others to measure with.
@@ -66,7 +70,7 @@ struct Pictures {
   /// Class c has one of five directions and one of two widths, at any phase and under noise.
   private static func stripes(_ count: Int, _ generator: RandomGenerator) -> TensorDataset {
     let phases = Tensor.uniform([count], in: 0..<2 * .pi, generator: generator).array(of: Double.self)
-    var pixels = Tensor.normal([count, 1, 28, 28], deviation: 0.5, generator: generator)
+    var pixels = Tensor.normal([count, 1, 28, 28], deviation: 0.3, generator: generator)
     pixels.withMutableElements(Float.self) { pixels in
       for (i, phase) in phases.enumerated() {
         let angle = Double(i % 5) * .pi / 5, length = i % 10 < 5 ? 4.0 : 8.0
@@ -81,15 +85,19 @@ struct Pictures {
     return TensorDataset(inputs: pixels, targets: Tensor((0..<count).map { Int32($0 % 10) }))
   }
 
-  /// Trains a classifier with Adam and measures it after each epoch on the test pictures.
-  func fit(_ model: any Module, _ options: PictureOptions, epochs: Int, seed: UInt64) throws -> [EpochRecord] {
+  /// Trains a classifier with Adam and measures it after each epoch on the test pictures. Epochs and learning rate are the
+  /// example's own, unless the options have others.
+  func fit(
+    _ model: any Module, _ options: PictureOptions, epochs: Int, learningRate: Double, seed: UInt64
+  ) throws -> [EpochRecord] {
+    let epochs = options.epochs ?? epochs, rate = options.learningRate ?? learningRate
     let loader = DataLoader(training, batchSize: options.batchSize, shuffles: true, seed: seed)
-    let optimizer = Adam(model.parameters, learningRate: options.learningRate)
+    let optimizer = Adam(model.parameters, learningRate: rate)
     let trainer = Trainer(model, optimizer: optimizer, metrics: [.accuracy]) { output, labels in
       softmaxCrossEntropy(output, labels)
     }
     trainer.options.epochs = epochs
-    trainer.options.schedule = .cosine(from: options.learningRate, over: epochs * loader.batchCount)
+    trainer.options.schedule = .cosine(from: rate, over: epochs * loader.batchCount)
     trainer.options.scheduleUnit = .step
     trainer.options.sampleName = "images"
     return try trainer.fit(loader, validation: DataLoader(test, batchSize: 250))

@@ -76,7 +76,6 @@ struct ConvolutionExample: ParsableCommand {
     printParameters()
     var data = try pictures.load(common, small: 640, .squares)
     data.training = data.training.subset(0..<min(count, data.training.count))
-    let epochs = pictures.epochs ?? (common.small ? 4 : 8)
 
     var results: [(wiring: Wiring, parameters: Int, history: [EpochRecord], moved: Double)] = []
     var outcome = Outcome(sampleName: "images")
@@ -91,7 +90,8 @@ struct ConvolutionExample: ParsableCommand {
           Flatten()
           Linear(Self.layers[1].units, 10)
         }
-        let history = try data.fit(model, pictures, epochs: epochs, seed: common.seed)
+        let history = try data.fit(
+          model, pictures, epochs: common.small ? 4 : 8, learningRate: 0.002, seed: common.seed)
         outcome.count(history)
         results.append((wiring, model.parameterCount, history, data.accuracy(of: model, movedBy: 2)))
       }
