@@ -67,12 +67,12 @@ func makeGoogLeNet(width w: Int, dropout: Double, reduces: Bool) -> Sequential {
     LocalResponseNorm()
     Inception.convolution(4 * w, 4 * w, 1)
     ReLU()
-    Inception.convolution(4 * w, 8 * w, 3)
+    Inception.convolution(4 * w, 6 * w, 3)
     ReLU()
     LocalResponseNorm()
-    Inception(8 * w, a, reduces: reduces)
-    Inception(a.output, b, reduces: reduces)
+    Inception(6 * w, a, reduces: reduces)
     MaxPool2D(3, stride: [2], padding: [1])
+    Inception(a.output, b, reduces: reduces)
     Inception(b.output, c, reduces: reduces)
     AdaptiveAvgPool(1)
     Flatten()
@@ -111,7 +111,7 @@ struct GoogLeNetExample: ParsableCommand {
       let saved = try compareReductions(model, width: width)
 
       let history = try data.fit(
-        model, pictures, epochs: common.small ? 10 : 4, learningRate: common.small ? 0.01 : 0.003, seed: common.seed)
+        model, pictures, epochs: common.small ? 10 : 5, learningRate: common.small ? 0.01 : 0.003, seed: common.seed)
       try common.draw {
         var figure = Figure("A small GoogLeNet")
         figure.add(history.accuracyChart)
