@@ -93,9 +93,7 @@ struct ActivationsExample: ParsableCommand {
   }
 
   func run() throws {
-    var data = try pictures.load(common, small: 640, .squares)
-    // A part of the data is enough to tell them apart.
-    if !common.small { data.training = data.training.subset(0..<20_000) }
+    let data = try pictures.load(common, small: 640, .squares)
     let probe = data.test.batch(Array(0..<min(500, data.test.count)))
 
     var results: [(kind: ActivationKind, before: SignalReport, after: SignalReport, history: [EpochRecord])] = []

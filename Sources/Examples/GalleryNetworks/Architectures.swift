@@ -104,7 +104,7 @@ struct ArchitecturesExample: ParsableCommand {
 
   func run() throws {
     let all = only.map { [$0] } ?? Architecture.allCases.filter { !(common.small && $0 == .vgg16) }
-    var figure = Figure("Parameters of each layer", columns: 1), outcome = Outcome()
+    var chart = Chart("Weights of each layer", x: "layer", y: "numbers", isLogarithmic: true), outcome = Outcome()
     try common.seeded {
       for architecture in all {
         let model = architecture.makeModel()
@@ -112,15 +112,17 @@ struct ArchitecturesExample: ParsableCommand {
         print(model.summary(inputShape: architecture.inputShape))
         print()
         let weights = model.namedParameters.filter { $0.name.hasSuffix("weight") }.map { Double($0.parameter.count) }
-        var chart = Chart(architecture.rawValue, x: "layer", y: "weights", isLogarithmic: true)
-        chart.add("weights", weights)
-        figure.add(chart)
+        chart.add(architecture.rawValue, weights)
         let published = architecture.publishedParameters
         outcome.require(
           "\(architecture.rawValue): \(model.parameterCount) parameters, off the published \(published) by",
           Double(abs(model.parameterCount - published)), atMost: 0)
       }
-      try common.draw { figure }
+      try common.draw {
+        var figure = Figure("Where the parameters are", columns: 1)
+        figure.add(chart)
+        return figure
+      }
       try outcome.finish()
     }
   }

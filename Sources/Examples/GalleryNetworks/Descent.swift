@@ -3,8 +3,8 @@ import ArgumentParser
 import ExampleSupport
 import Foundation
 
-/// One neuron, y = w x + b, that tells a boot (1) from a sneaker (-1) by how bright the upper half of its picture is, with
-/// the mean squared error: B. Widrow's and M. Hoff's Adaline (1960). Its loss surface is a bowl over (w, b).
+/// One neuron, y = w x + b, that tells a boot (1) from a sneaker (-1) by how bright its picture is where a boot has its
+/// shaft, with the mean squared error: B. Widrow's and M. Hoff's Adaline (1960). Its loss surface is a bowl over (w, b).
 struct NeuronTask {
   let x: Tensor, targets: Tensor
 
@@ -15,8 +15,8 @@ struct NeuronTask {
     let labels = pictures.targets.array(of: Int32.self)
     let chosen = labels.indices.filter { labels[$0] == classes.0 || labels[$0] == classes.1 }
     // Bytes again, from the mean 0 and the deviation 1 that the data set gives.
-    let upper = pictures.batch(chosen).inputs[.all, 0, 0..<14] * 0.3530 + 0.2860
-    x = upper.mean(along: [1, 2]).expanded(at: 1)
+    let rows = pictures.batch(chosen).inputs[.all, 0, 4..<10] * 0.3530 + 0.2860
+    x = rows.mean(along: [1, 2]).expanded(at: 1)
     targets = Tensor(chosen.map { labels[$0] == classes.0 ? Float(1) : -1 }, shape: [chosen.count, 1])
   }
 
@@ -132,7 +132,7 @@ struct DescentExample: ParsableCommand {
       outcome.require("\(way.name): loss above the lowest", way.losses[steps] - lowest, atMost: 0.05)
     }
     outcome.require("too large: last loss over first", ways[3].losses[steps] / ways[3].losses[0], atLeast: 10)
-    outcome.require("Adam: accuracy on test pictures", test.accuracy(ways[2].neuron), atLeast: 0.9)
+    outcome.require("Adam: accuracy on test pictures", test.accuracy(ways[2].neuron), atLeast: 0.85)
     try outcome.finish()
   }
 
@@ -157,17 +157,18 @@ struct DescentExample: ParsableCommand {
     var surface = PictureGrid(
       "log of the loss; w to the right, b upwards; the bottom in the middle", columns: 1, scale: 4)
     surface.add(rows)
-    let colours = ["#d1491c", "#1f6fb4", "#2f8f46", "#8a4fb0"]
-    for (way, colour) in zip(ways, colours) {
+    // The colours of a chart's lines, in their order.
+    for (way, colour) in zip(ways, ["#1f6fb4", "#d1491c", "#2f8f46", "#8a4fb0"]) {
       let inside = way.points.map(place).prefix {
         (0...Double(size)).contains($0.x) && (0...Double(size)).contains($0.y)
       }
       surface.draw(Array(inside), colour: colour)
     }
     figure.add(surface)
-    var chart = Chart("Loss", x: "step", y: "mean squared error", isLogarithmic: true)
-    // In the order of the chart's colours: blue, red, green, purple.
-    for i in [1, 0, 2, 3] { chart.add(ways[i].name, ways[i].losses) }
+    var chart = Chart("Loss above the lowest", x: "step", y: "mean squared error", isLogarithmic: true)
+    let lowest = task.loss(w: optimum.w, b: optimum.b)
+    // What diverges would leave no room for the others.
+    for way in ways { chart.add(way.name, way.losses.prefix { $0 < 10 * way.losses[0] }.map { $0 - lowest }) }
     figure.add(chart)
     return figure
   }

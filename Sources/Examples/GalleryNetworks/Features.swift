@@ -95,7 +95,7 @@ struct FeaturesExample: ParsableCommand {
     var figure = Figure("LeNet-5: filters and feature maps", columns: 1)
     func add(_ title: String, _ tensors: [Tensor], columns: Int, scale: Double) {
       var grid = PictureGrid(title, columns: columns, scale: scale)
-      for tensor in tensors { grid.add(tensor.pictureRows()) }
+      for tensor in tensors { grid.add(tensor.pictureRows) }
       figure.add(grid)
     }
     let weights = model.parameters.filter { $0.value.rank == 4 }.map { $0.value.detached() }

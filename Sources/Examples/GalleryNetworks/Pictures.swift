@@ -73,11 +73,11 @@ struct Pictures {
     var pixels = Tensor.normal([count, 1, 28, 28], deviation: 0.3, generator: generator)
     pixels.withMutableElements(Float.self) { pixels in
       for (i, phase) in phases.enumerated() {
-        let angle = Double(i % 5) * .pi / 5, length = i % 10 < 5 ? 4.0 : 8.0
+        let angle = Double(i % 5) * .pi / 5, frequency = 2 * .pi / (i % 10 < 5 ? 4.0 : 8.0)
+        let (right, down) = (frequency * cos(angle), frequency * sin(angle))
         for y in 0..<28 {
           for x in 0..<28 {
-            let way = Double(x) * cos(angle) + Double(y) * sin(angle)
-            pixels[i * 784 + y * 28 + x] += Float(sin(2 * .pi * way / length + phase))
+            pixels[i * 784 + y * 28 + x] += Float(sin(Double(x) * right + Double(y) * down + phase))
           }
         }
       }
@@ -137,19 +137,14 @@ extension [EpochRecord] {
 }
 
 extension String {
-  /// With spaces behind it up to a width, or, where that is negative, before it.
+  /// A cell of a table: with spaces behind it up to a width, or, where that is negative, before it.
   func padded(to width: Int) -> String {
-    let spaces = String(repeating: " ", count: Swift.max(0, abs(width) - count))
+    let spaces = String(repeating: " ", count: Swift.max(1, abs(width) - count))
     return width < 0 ? spaces + self : self + spaces
   }
 }
 
 extension Tensor {
-  /// A matrix as rows, each of its numbers repeated to a square.
-  func pictureRows(enlarged factor: Int = 1) -> [[Double]] {
-    let (width, numbers) = (shape[1], array(of: Double.self))
-    return (0..<shape[0] * factor).map { y in
-      (0..<width * factor).map { x in numbers[y / factor * width + x / factor] }
-    }
-  }
+  /// The rows of a matrix.
+  var pictureRows: [[Double]] { (0..<shape[0]).map { self[$0].array(of: Double.self) } }
 }
