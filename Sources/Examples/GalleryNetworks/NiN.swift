@@ -64,7 +64,7 @@ struct NiNExample: ParsableCommand {
   @OptionGroup var common: RunOptions
   @OptionGroup var pictures: PictureOptions
   @Option(help: "That a number behind a pooling is dropped.")
-  var dropout = 0.2
+  var dropout = 0.1
 
   func validate() throws {
     try pictures.agree(with: common)
