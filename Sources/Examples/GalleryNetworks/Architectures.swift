@@ -37,6 +37,8 @@ enum Architecture: String, CaseIterable, ExpressibleByArgument {
 
 /// AlexNet (A. Krizhevsky, I. Sutskever, G. Hinton, 2012) with the paper's two groups, which lay on two GPUs: 60 965 224
 /// parameters. The form of one tower, without groups, has 62 378 344.
+///
+/// The paper does not divide the normalisation's alpha, 1e-4, by its size of 5.
 package func makeAlexNet(groups: Int = 2, initialization: Initialization) -> Sequential {
   func convolution(_ inputs: Int, _ outputs: Int, _ kernel: Int, stride: Int = 1, pad: Int = 0, groups: Int = 1)
     -> [any Module]
@@ -49,10 +51,10 @@ package func makeAlexNet(groups: Int = 2, initialization: Initialization) -> Seq
   }
   return Sequential {
     convolution(3, 96, 11, stride: 4)
-    LocalResponseNorm(size: 5, alpha: 1e-4, beta: 0.75, k: 2)
+    LocalResponseNorm(size: 5, alpha: 5e-4, beta: 0.75, k: 2)
     MaxPool2D(3, stride: [2])
     convolution(96, 256, 5, pad: 2, groups: groups)
-    LocalResponseNorm(size: 5, alpha: 1e-4, beta: 0.75, k: 2)
+    LocalResponseNorm(size: 5, alpha: 5e-4, beta: 0.75, k: 2)
     MaxPool2D(3, stride: [2])
     convolution(256, 384, 3, pad: 1)
     convolution(384, 384, 3, pad: 1, groups: groups)
