@@ -55,11 +55,13 @@ struct ConvolutionExample: ParsableCommand {
     commandName: "convolution", abstract: "Why convolution: dense, locally connected and shared weights side by side.",
     discussion: "The data are Debian's: apt-get install dataset-fashion-mnist.")
 
-  /// Two layers with as many units in each wiring; the third layer, of the classes, is dense in all.
-  static let layers = [
-    WiredLayer(size: 28, channels: 1, outputs: 8, kernel: 4, stride: 2),
-    WiredLayer(size: 13, channels: 8, outputs: 16, kernel: 3, stride: 2),
-  ]
+  /// Two layers with as many units in each wiring, or so many times the maps; a third layer, of the classes, is dense in all.
+  static func layers(maps factor: Int = 1) -> [WiredLayer] {
+    [
+      WiredLayer(size: 28, channels: 1, outputs: 8 * factor, kernel: 4, stride: 2),
+      WiredLayer(size: 13, channels: 8 * factor, outputs: 16 * factor, kernel: 3, stride: 2),
+    ]
+  }
 
   @OptionGroup var common: RunOptions
   @OptionGroup var pictures: PictureOptions
@@ -77,39 +79,42 @@ struct ConvolutionExample: ParsableCommand {
     var data = try pictures.load(common, small: 640, .squares)
     data.training = data.training.subset(0..<min(count, data.training.count))
 
-    var results: [(wiring: Wiring, parameters: Int, history: [EpochRecord], moved: Double)] = []
+    var results: [(name: String, parameters: Int, history: [EpochRecord], moved: Double)] = []
     var outcome = Outcome(sampleName: "images")
-    for wiring in Wiring.allCases {
+    // The last spends on maps some of what sharing saves.
+    let nets = Wiring.allCases.map { ($0.rawValue, $0, 1) } + [("shared, 4 x the maps", .shared, 4)]
+    for (name, wiring, factor) in nets {
       try common.seeded {
-        print("\(wiring.rawValue):")
+        print("\(name):")
+        let layers = Self.layers(maps: factor)
         let model = Sequential {
-          for layer in Self.layers {
+          for layer in layers {
             layer.makeLayer(wiring)
             ReLU()
           }
           Flatten()
-          Linear(Self.layers[1].units, 10)
+          Linear(layers[1].units, 10)
         }
         let history = try data.fit(
           model, pictures, epochs: common.small ? 4 : 8, learningRate: 0.002, seed: common.seed)
         outcome.count(history)
-        results.append((wiring, model.parameterCount, history, data.accuracy(of: model, movedBy: 2)))
+        results.append((name, model.parameterCount, history, data.accuracy(of: model, movedBy: 2)))
       }
     }
-    print("\n                    parameters   test accuracy   moved by 2 pixels   seconds/epoch")
-    for (wiring, parameters, history, moved) in results {
+    print("\n                        parameters   test accuracy   moved by 2 pixels   seconds/epoch")
+    for (name, parameters, history, moved) in results {
       let seconds = history.reduce(0) { $0 + $1.seconds } / Double(history.count)
       print(
-        wiring.rawValue.padded(to: 20) + "\(parameters)".padded(to: -10) + rounded(history.testAccuracy).padded(to: -16)
+        name.padded(to: 24) + "\(parameters)".padded(to: -10) + rounded(history.testAccuracy).padded(to: -16)
           + rounded(moved).padded(to: -20) + rounded(seconds).padded(to: -16))
     }
     print()
     try common.draw {
-      var figure = Figure("Three wirings of as many units")
+      var figure = Figure("Dense, locally connected, shared")
       var training = Chart("Training", x: "epoch", y: "accuracy"), test = Chart("Test", x: "epoch", y: "accuracy")
       for result in results {
-        training.add(result.wiring.rawValue, result.history.map { $0.metrics[0] })
-        test.add(result.wiring.rawValue, result.history.map { $0.validationMetrics[0] })
+        training.add(result.name, result.history.map { $0.metrics[0] })
+        test.add(result.name, result.history.map { $0.validationMetrics[0] })
       }
       figure.add(training)
       figure.add(test)
@@ -117,6 +122,8 @@ struct ConvolutionExample: ParsableCommand {
     }
     outcome.require("a stride that does not fit is refused", refusal ? 1 : 0, atLeast: 1)
     outcome.require("shared: test accuracy", results[2].history.testAccuracy, atLeast: common.small ? 0.8 : 0.86)
+    outcome.require(
+      "shared, 4 x the maps: test accuracy", results[3].history.testAccuracy, atLeast: common.small ? 0.8 : 0.88)
     outcome.require(
       "dense: parameters over those of shared", Double(results[0].parameters) / Double(results[2].parameters),
       atLeast: 100)
@@ -148,7 +155,7 @@ struct ConvolutionExample: ParsableCommand {
   /// The parameters of some layers in each wiring.
   private func printParameters() {
     let rows = [
-      ("first layer here", Self.layers[0]), ("second layer here", Self.layers[1]),
+      ("first layer here", Self.layers()[0]), ("second layer here", Self.layers()[1]),
       // M. Ranzato's example: 100 maps of 10 x 10 over a picture of 200 x 200.
       ("200 x 200, 100 of 10 x 10", WiredLayer(size: 200, channels: 1, outputs: 100, kernel: 10)),
       ("AlexNet's first layer", WiredLayer(size: 227, channels: 3, outputs: 96, kernel: 11, stride: 4)),
