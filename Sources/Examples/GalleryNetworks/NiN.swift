@@ -97,12 +97,14 @@ struct NiNExample: ParsableCommand {
     let labels = data.test.targets.array(of: Int32.self)
     let chosen = ([0, 1, 5, 8, 9] as [Int32]).compactMap { labels.firstIndex(of: $0) }
     let x = data.test.batch(chosen).inputs
-    let maps = model.evaluating { withoutGradients { model.maps(x) } }
+    let maps = model.evaluating { withoutGradients { model.maps(x).relu() } }
     var pictures = PictureGrid("Test pictures", columns: 1, scale: 2)
-    var seen = PictureGrid("Where each class is seen in them", columns: 10, scale: 8)
+    var seen = PictureGrid("Their maps above 0: " + names.joined(separator: ", "), columns: 1, scale: 8)
     for (i, place) in chosen.enumerated() {
       pictures.add(x[i, 0].pictureRows, label: names[Int(labels[place])])
-      for kind in 0..<10 { seen.add(maps[i, kind].pictureRows, label: names[kind]) }
+      // The ten side by side, so that they have one scale.
+      let rows = (0..<10).map { maps[i, $0].pictureRows }
+      seen.add((0..<7).map { y in rows.flatMap { $0[y] + [0] } }, label: names[Int(labels[place])])
     }
     var figure = Figure("Network in Network", columns: 3)
     figure.add(history.accuracyChart)
