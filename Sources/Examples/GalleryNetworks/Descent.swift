@@ -129,7 +129,8 @@ struct DescentExample: ParsableCommand {
 
     var outcome = Outcome()
     for way in ways.dropLast() {
-      outcome.require("\(way.name): loss above the lowest", way.losses[steps] - lowest, atMost: 0.05)
+      let share = (way.losses[0] - way.losses[steps]) / (way.losses[0] - lowest)
+      outcome.require("\(way.name): share of the way down", share, atLeast: common.small ? 0.8 : 0.98)
     }
     outcome.require("too large: last loss over first", ways[3].losses[steps] / ways[3].losses[0], atLeast: 10)
     outcome.require("Adam: accuracy on test pictures", test.accuracy(ways[2].neuron), atLeast: 0.85)
