@@ -96,6 +96,15 @@ struct Weather {
   func naiveError(_ range: Range<Int>, daysBefore: Int) -> Double {
     range.reduce(0) { $0 + abs(days[$1][0] - days[$1 - daysBefore][0]) } / Double(range.count)
   }
+
+  /// The mean absolute error of saying the mean of the days of that season, ten to each side, in the years before.
+  func seasonError(_ range: Range<Int>) -> Double {
+    let errors = range.map { day in
+      let alike = (0..<heldOut).filter { abs(seasons[$0] - seasons[day]) < 10.5 / 365 }
+      return abs(days[day][0] - alike.reduce(0) { $0 + days[$1][0] } / Double(alike.count))
+    }
+    return errors.reduce(0, +) / Double(range.count)
+  }
 }
 
 /// A GRU reads the days, and a linear layer says the temperature from its last state.
@@ -165,10 +174,11 @@ struct SeriesExample: ParsableCommand {
 
       let error = (history.last?.validationLoss ?? .nan) * deviation
       let persistence = weather.naiveError(heldOut, daysBefore: ahead)
-      let lastYear = weather.naiveError(heldOut, daysBefore: 365)
+      let lastYear = weather.naiveError(heldOut, daysBefore: 365), season = weather.seasonError(heldOut)
       print("\nmean absolute error over the \(heldOut.count) days held out, \(ahead) days ahead:")
       print("  as \(ahead) days before: \(rounded(persistence)) C")
       print("  as the year before: \(rounded(lastYear)) C")
+      print("  the season's mean in the years before: \(rounded(season)) C")
       print("  GRU: \(rounded(error)) C\n")
       let forecasts = model.evaluating {
         withoutGradients { model(test.inputs).array(of: Double.self).map { $0 * deviation + scale.means[0] } }
@@ -179,6 +189,8 @@ struct SeriesExample: ParsableCommand {
       var outcome = Outcome(sampleName: "days")
       outcome.count(history)
       outcome.require("error over the better naive one", error / min(persistence, lastYear), atMost: 0.92)
+      // What is made up hardly knows more of a day than its season.
+      if !common.small { outcome.require("error over that of the season's mean", error / season, atMost: 0.97) }
       try outcome.finish()
     }
   }
