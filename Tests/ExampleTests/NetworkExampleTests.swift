@@ -141,7 +141,9 @@ import Testing
     ("googlenet", ["--width", "0"], "--width"), ("googlenet", ["--batch-size", "0"], "--batch-size"),
     ("activations", ["--depth", "1"], "--depth"), ("descent", ["--share", "1"], "--share"),
     ("convolution", ["--count", "0"], "--count"), ("features", ["--picture", "-1"], "--picture"),
-    ("features", ["--small", "--picture", "5000"], "--picture"), ("architectures", ["--only", "resnet"], "--only"),
+    ("features", ["--small", "--picture", "5000"], "--picture"),
+    ("features", ["--checkpoint", "/tmp/lenet", "--epochs", "1"], "--checkpoint"),
+    ("architectures", ["--only", "resnet"], "--only"),
     ("architectures", ["--small", "--only", "vgg16"], "--only"), ("series", ["--ahead", "0"], "--ahead"),
   ])
   func wrongOptions(_ name: String, _ arguments: [String], _ named: String) throws {

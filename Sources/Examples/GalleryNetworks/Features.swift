@@ -36,8 +36,9 @@ struct FeaturesExample: ParsableCommand {
   func validate() throws {
     try pictures.agree(with: common)
     try check("picture", picture, in: 0...9999)
-    if checkpoint != nil && (pictures.epochs != nil || pictures.learningRate != nil) {
-      throw ValidationError("--epochs, --learning-rate: with --checkpoint there is no training")
+    let trains = pictures.epochs != nil || pictures.learningRate != nil || pictures.batchSize != nil
+    if checkpoint != nil && trains {
+      throw ValidationError("--epochs, --batch-size, --learning-rate: with --checkpoint there is no training")
     }
   }
 

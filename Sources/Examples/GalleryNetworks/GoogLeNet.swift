@@ -130,8 +130,8 @@ struct GoogLeNetExample: ParsableCommand {
   /// block 3a. Returns how many times the parameters the latter has without them.
   private func compareReductions(_ model: Sequential, width: Int) throws -> Double {
     let rows: [(name: String, model: any Module, input: [Int])] = [
-      ("this network", model, [pictures.batchSize, 1, 28, 28]),
-      ("  without", makeGoogLeNet(width: width, dropout: dropout, reduces: false), [pictures.batchSize, 1, 28, 28]),
+      ("this network", model, [pictures.stepSize, 1, 28, 28]),
+      ("  without", makeGoogLeNet(width: width, dropout: dropout, reduces: false), [pictures.stepSize, 1, 28, 28]),
       ("block 3a", Inception(192, .paper3a), [4, 192, 28, 28]),
       ("  without", Inception(192, .paper3a, reduces: false), [4, 192, 28, 28]),
     ]

@@ -9,16 +9,19 @@ struct PictureOptions: ParsableArguments {
   var data: String?
   @Option(help: "Epochs; without it as many as the figure takes.")
   var epochs: Int?
-  @Option(help: "Pictures of a step.")
-  var batchSize = 64
+  @Option(help: "Pictures of a step (default: 64).")
+  var batchSize: Int?
   @Option(help: "Adam's learning rate at the beginning; it falls to 0 along a cosine. Without it the example's own.")
   var learningRate: Double?
 
   func validate() throws {
     if let epochs { try check("epochs", epochs, in: 1...1000) }
-    try check("batch-size", batchSize, in: 1...10_000)
+    if let batchSize { try check("batch-size", batchSize, in: 1...10_000) }
     try checkLearningRate(learningRate)
   }
+
+  /// Pictures of a step.
+  var stepSize: Int { batchSize ?? 64 }
 
   /// --small has pictures of its own.
   func agree(with run: RunOptions) throws {
@@ -91,7 +94,7 @@ struct Pictures {
     _ model: any Module, _ options: PictureOptions, epochs: Int, learningRate: Double, seed: UInt64
   ) throws -> [EpochRecord] {
     let epochs = options.epochs ?? epochs, rate = options.learningRate ?? learningRate
-    let loader = DataLoader(training, batchSize: options.batchSize, shuffles: true, seed: seed)
+    let loader = DataLoader(training, batchSize: options.stepSize, shuffles: true, seed: seed)
     let optimizer = Adam(model.parameters, learningRate: rate)
     let trainer = Trainer(model, optimizer: optimizer, metrics: [.accuracy]) { output, labels in
       softmaxCrossEntropy(output, labels)
