@@ -50,7 +50,7 @@ import Testing
 
   @Test func aLargeLearningRateDiverges() throws {
     let output = try small("descent")
-    #expect(try figure("too large: last loss over first", in: output) >= 10)
+    #expect(try figure("too large: largest loss over first", in: output) >= 10)
     for name in ["SGD", "momentum", "Adam"] {
       #expect(try figure("\(name): share of the way down", in: output) >= 0.8)
     }

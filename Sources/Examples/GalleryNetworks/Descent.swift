@@ -14,7 +14,7 @@ struct NeuronTask {
   init(_ pictures: TensorDataset, classes: (Int32, Int32)) {
     let labels = pictures.targets.array(of: Int32.self)
     let chosen = labels.indices.filter { labels[$0] == classes.0 || labels[$0] == classes.1 }
-    // Bytes again, from the mean 0 and the deviation 1 that the data set gives.
+    // Brightness from 0 to 1 again: the data set gives numbers of the mean 0 and the deviation 1.
     let rows = pictures.batch(chosen).inputs[.all, 0, 4..<10] * 0.3530 + 0.2860
     x = rows.mean(along: [1, 2]).expanded(at: 1)
     targets = Tensor(chosen.map { labels[$0] == classes.0 ? Float(1) : -1 }, shape: [chosen.count, 1])
@@ -132,7 +132,9 @@ struct DescentExample: ParsableCommand {
       let share = (way.losses[0] - way.losses[steps]) / (way.losses[0] - lowest)
       outcome.require("\(way.name): share of the way down", share, atLeast: common.small ? 0.8 : 0.98)
     }
-    outcome.require("too large: last loss over first", ways[3].losses[steps] / ways[3].losses[0], atLeast: 10)
+    // After some hundred steps it is no number any more.
+    let largestLoss = ways[3].losses.filter(\.isFinite).max() ?? 0
+    outcome.require("too large: largest loss over first", largestLoss / ways[3].losses[0], atLeast: 10)
     outcome.require("Adam: accuracy on test pictures", test.accuracy(ways[2].neuron), atLeast: 0.85)
     try outcome.finish()
   }
