@@ -1,4 +1,6 @@
 import ArgumentParser
 
 /// The programs of this part, in the order of the gallery.
-package var gallerySequences: [any ParsableCommand.Type] { [] }
+package var gallerySequences: [any ParsableCommand.Type] {
+  [Dates.self, Recall.self, Gradients.self, Classify.self, Tagging.self, Frames.self, Captions.self, Generate.self]
+}
