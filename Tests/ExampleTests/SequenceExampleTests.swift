@@ -1,3 +1,4 @@
+import Apus
 import Foundation
 import GallerySequences
 import Testing
@@ -60,10 +61,100 @@ import Testing
     #expect(try figure("window 6: bits per symbol", output) <= 0.2)
   }
 
+  @Test func linesAreClassified() throws {
+    #expect(try figure("accuracy of held-out lines", small(["classify"])) >= 0.9)
+  }
+
+  @Test func linesAreCutFromTexts() {
+    #expect(LineCorpus.code("    let width = 3 + 4") == "let width = 3 + 4")
+    #expect(LineCorpus.code("  /// The sum of all widths.") == nil)
+    #expect(LineCorpus.code("  }") == nil)
+    #expect(LineCorpus.prose("The sum of all the widths.") == "The sum of all the widths.")
+    #expect(LineCorpus.prose("| The sum | of | all | widths |") == nil)
+    #expect(LineCorpus.code(String(repeating: "x", count: 100))?.count == 64)
+  }
+
+  @Test func keywordsAreTagged() throws {
+    let output = try small(["tagging"])
+    #expect(try figure("F1 of keywords' characters", output) > figure("F1 of the list of words", output))
+  }
+
+  /// Of this text, the keywords as the compiler sees them.
+  @Test func keywordsAreScanned() {
+    func marked(_ text: String) -> String {
+      let bytes = Array(text.utf8)
+      let kept = zip(bytes, KeywordScanner.scan(bytes)).map { $1 ? $0 : UInt8(ascii: " ") }
+      return String(decoding: kept, as: UTF8.self).split(separator: " ").joined(separator: " ")
+    }
+    #expect(marked("let a = b as C // if let\nreturn a") == "let as return")
+    #expect(marked("f(\"let \\(g(x as Int) is Y) in \\\" if\") is Z") == "as is is")
+    #expect(marked("/* for */ for x in .default { g(in: x, `class`) }") == "for in")
+    #expect(marked("let t = \"\"\"\n  if \"x\" else\n  \"\"\"\nvar y") == "let var")
+    #expect(marked("switch x { default: break; case y: classes }") == "switch default break")
+    let text = Array("// if\nif".utf8)
+    #expect(KeywordScanner.words(text).count { $0 } == 4)
+    #expect(KeywordScanner.scan(text).count { $0 } == 2)
+  }
+
+  @Test func f1IsTheHarmonicMean() {
+    // Precision 1/2, recall 1/3.
+    #expect(f1([true, true, false, false], [true, false, true, true]) == 0.4)
+    #expect(f1([false], [false]) == 0)
+  }
+
+  @Test func framesTakeTheirNeighbours() throws {
+    let output = try small(["frames"])
+    #expect(try figure("accuracy of held-out frames", output) > figure("frame by frame", output))
+  }
+
+  @Test func scenesAreSaid() throws {
+    #expect(try figure("exact match of held-out sentences", small(["captions"])) > 0)
+    #expect(
+      Scenes.text(Scenes.sentence([(cell: 0, name: 10), (cell: 1, name: 7)]) + [0, 1]) == "a bag left of a dress")
+    #expect(Scenes.text(Scenes.sentence([(cell: 1, name: 5), (cell: 2, name: 9)])) == "a top above a sneaker")
+    #expect(
+      Scenes.text(Scenes.sentence([(cell: 0, name: 6), (cell: 2, name: 8), (cell: 3, name: 11)]))
+        == "a trouser above a sandal left of a boot")
+  }
+
+  @Test func linesAreWritten() throws {
+    #expect(try figure("lines taken for the language that was asked for", small(["generate"])) >= 0.9)
+  }
+
+  @Test func digitsAreHeard() throws {
+    #expect(try figure("accuracy of voices held out", small(["speech"])) >= 0.95)
+  }
+
+  /// A tone of 1000 Hz is loudest in the band whose middle is nearest.
+  @Test func bandsFollowTheMelScale() {
+    let tone = (0..<4000).map { Float(sin(2 * Double.pi * 1000 * Double($0) / 22050)) }
+    let heard = LogMel(rate: 22050)(tone, frames: 8)
+    #expect(heard.shape == [LogMel.bands, 8])
+    #expect(heard.argmax(along: 0).array(of: Int32.self) == [Int32](repeating: 12, count: 8))
+    #expect(abs(heard.mean().scalar) < 1e-5)
+  }
+
+  @Test(arguments: [
+    (["classify", "--folder", "/nonexistent"], "--folder"), (["tagging", "--folder", "/nonexistent"], "--folder"),
+    (["generate", "--folder", "/nonexistent"], "--folder"),
+    (["frames", "--data", "/nonexistent"], "apt-get install dataset-fashion-mnist"),
+    (["captions", "--data", "/nonexistent"], "apt-get install dataset-fashion-mnist"),
+    (["speech", "--espeak", "/nonexistent/espeak-ng"], "apt-get install espeak-ng"),
+  ])
+  func whatIsMissingIsSaidInALine(_ arguments: [String], _ named: String) throws {
+    let output = try Example.run("gallery", arguments)
+    #expect(output.status == 1)
+    #expect(output.errors.split(separator: "\n").count == 1, "\(output.errors)")
+    #expect(output.errors.contains(named), "\(output.errors)")
+  }
+
   @Test(arguments: [
     (["dates", "--attention", "maybe"], "--attention"), (["dates", "--epochs", "0"], "--epochs"),
     (["dates", "--hidden", "-1"], "--hidden"), (["recall", "--lag", "1"], "--lag"),
     (["recall", "--fast"], "--fast"), (["gradients", "--steps", "2"], "--steps"),
+    (["classify", "--hidden", "1"], "--hidden"), (["tagging", "--epochs", "-1"], "--epochs"),
+    (["frames", "--unseen", "1.5"], "--unseen"), (["captions", "--epochs", "many"], "--epochs"),
+    (["generate", "--temperature", "nan"], "--temperature"), (["speech", "--times", "0"], "--times"),
     (["dates", "--figure", "/nonexistent/figure.svg"], "/nonexistent"),
   ])
   func wrongOptions(_ arguments: [String], _ named: String) throws {

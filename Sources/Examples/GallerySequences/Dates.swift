@@ -116,7 +116,7 @@ struct Dates: ParsableCommand {
         hidden: hidden ?? (options.small ? 32 : 64), attends: attention == .on)
       print(model.summary(inputShape: [1, sourceLength + length], dtype: .int32))
       let plan = Training(
-        epochs: epochs ?? (options.small ? 8 : 3), batchSize: options.small ? 32 : 64,
+        epochs: epochs ?? (options.small ? 16 : 3), batchSize: options.small ? 32 : 64,
         rate: options.small ? 0.01 : 0.003,
         sampleName: "dates")
       let history = try plan.fit(model, on: dataset(training), validation: dataset(heldOut), options)

@@ -104,7 +104,7 @@ struct Generate: ParsableCommand {
       let model = LineWriter(alphabet, hidden: hidden ?? (options.small ? 48 : 192))
       print(model.summary(inputShape: [1, LineCorpus.length + 1], dtype: .int32))
       let plan = Training(
-        epochs: epochs ?? (options.small ? 6 : 8), batchSize: options.small ? 16 : 64,
+        epochs: epochs ?? (options.small ? 15 : 8), batchSize: options.small ? 16 : 64,
         rate: options.small ? 0.01 : 0.003,
         sampleName: "lines")
       let history = try plan.fit(

@@ -50,14 +50,15 @@ final class RecallModel: Module {
     return output(last.hidden[0])
   }
 
-  /// Gates begin open: a bias of log(lag) of the forget gate of an LSTM (F. Gers et al., 2000) and the update gate of a GRU
-  /// keeps a state for about that many steps (C. Tallec, Y. Ollivier, 2018). Both are the second of the cell's gates. A simple
-  /// cell has none.
+  /// Gates begin such that a state is kept for about `lag` steps (C. Tallec, Y. Ollivier, 2018): a bias of log(lag) of an
+  /// LSTM's forget gate (F. Gers et al., 2000), the negative of its input gate, and log(lag) of a GRU's update gate, which is
+  /// both. A simple cell has none.
   func openGates(lag: Int) throws {
-    guard !(cell is SimpleRNN) else { return }
-    let hidden = output.weight.value.shape[1]
+    let hidden = output.weight.value.shape[1], bias = Tensor(repeating: log(Double(lag)), shape: [hidden])
     var state = cell.state
-    state["bias_ih_l0"]?[hidden..<2 * hidden] = Tensor(repeating: log(Double(lag)), shape: [hidden])
+    // The second of the cell's gates is the forget or the update gate.
+    if !(cell is SimpleRNN) { state["bias_ih_l0"]?[hidden..<2 * hidden] = bias }
+    if cell is LSTM { state["bias_ih_l0"]?[0..<hidden] = -bias }
     try cell.load(state)
   }
 }
@@ -74,17 +75,20 @@ struct Recall: ParsableCommand {
   var lag: Int?
   @Option(help: "Numbers in the state.")
   var hidden: Int?
-  @Option(help: "Epochs of 25 batches at most; a cell that is right ends before.")
+  @Option(help: "Epochs of 25 batches; a cell that is always right ends before.")
   var epochs: Int?
+  @Option(help: "Adam's learning rate at the beginning; it falls to 0 along a cosine.")
+  var learningRate: Double?
 
   func validate() throws {
     if let lag { try check("lag", lag, in: 2...1000) }
     if let hidden { try check("hidden", hidden, in: 4...1024) }
     if let epochs { try check("epochs", epochs, in: 1...1000) }
+    if let learningRate { try check("learning-rate", learningRate, in: 1e-6...1) }
   }
 
   func run() throws {
-    let lag = lag ?? (options.small ? 30 : 80), hidden = hidden ?? (options.small ? 32 : 64)
+    let lag = lag ?? (options.small ? 30 : 100), hidden = hidden ?? (options.small ? 32 : 64)
     let symbols = options.small ? 4 : 8, batchSize = options.small ? 32 : 64
     var steps = Chart("Accuracy over training steps, lag \(lag)", x: "step", y: "accuracy")
     var lags = Chart("Accuracy of the trained cells over lags", x: "lag", y: "accuracy")
@@ -94,7 +98,9 @@ struct Recall: ParsableCommand {
         let model = RecallModel(kind, symbols: symbols, hidden: hidden)
         try model.openGates(lag: lag)
         let plan = Training(
-          epochs: epochs ?? (options.small ? 12 : 40), batchSize: batchSize, rate: 0.005, sampleName: "sequences")
+          epochs: epochs ?? (options.small ? 12 : 40), batchSize: batchSize,
+          rate: learningRate ?? (options.small ? 0.005 : 0.002), sampleName: "sequences"
+        )
         let task = RecallTask(symbols: symbols, lag: lag, count: 25 * batchSize)
         let (trainer, loader) = plan.trainer(model, on: task, options)
         let test = { DataLoader(RecallTask(symbols: symbols, lag: $0, count: 1000), batchSize: 250, seed: 0) }

@@ -2,7 +2,7 @@ import Apus
 import ExampleSupport
 
 /// Pictures of two or three garments on a grid of 2 x 2, each a little off its place, and the sentence that says what is where.
-struct Scenes: Dataset {
+package struct Scenes: Dataset {
   /// Number 0 is the start of a sentence, and its end.
   static let words = [
     ".", "a", "left", "of", "above", "top", "trouser", "dress", "sandal", "sneaker", "bag", "boot",
@@ -14,10 +14,10 @@ struct Scenes: Dataset {
   static let side = 64
 
   let garments: TensorDataset
-  let count: Int
+  package let count: Int
 
   /// In a model's input words lie behind a picture's pixels: those before each word of the sentence, the first of which is 0.
-  func batch(_ indices: [Int]) -> Batch {
+  package func batch(_ indices: [Int]) -> Batch {
     var choices = Choices.ofBatch()
     let labels = garments.targets.array(of: Int32.self), side = Self.side
     var inputs: [Float] = [], targets: [Int32] = []
@@ -54,7 +54,7 @@ struct Scenes: Dataset {
   }
 
   /// A sentence as text, up to its end.
-  static func text(_ sentence: some Sequence<Int32>) -> String {
+  package static func text(_ sentence: some Sequence<Int32>) -> String {
     sentence.prefix { $0 > 0 }.map { words[Int($0)] }.joined(separator: " ")
   }
 }

@@ -90,7 +90,7 @@ struct Tagging: ParsableCommand {
       let model = Tagger(characters: alphabet.count, hidden: hidden ?? (options.small ? 24 : 64))
       print(model.summary(inputShape: [1, length], dtype: .int32))
       let plan = Training(
-        epochs: epochs ?? 4, batchSize: options.small ? 8 : 32, rate: options.small ? 0.02 : 0.005,
+        epochs: epochs ?? 5, batchSize: options.small ? 8 : 32, rate: options.small ? 0.02 : 0.005,
         sampleName: "stretches")
       let test = dataset(heldOut)
       let history = try plan.fit(model, on: dataset(training), validation: test, options)
