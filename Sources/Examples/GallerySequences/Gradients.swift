@@ -72,14 +72,14 @@ struct Gradients: ParsableCommand {
     var worst = 0.0
     let charts = [1e-8, 1.0].map { scale in
       var chart = Chart(
-        "||dL/dh_t||, inputs of size \(scale == 1 ? "1" : "1e-8"); thin: the bound", x: "t", y: "norm",
+        "||dL/dh_t|| and its bound, inputs of size \(scale == 1 ? "1" : "1e-8")", x: "t", y: "norm",
         isLogarithmic: true)
       for value in [0.8, 1.0, 1.25] {
         let recurrence = Recurrence(singularValue: value, inputScale: scale, steps: steps, size: 64)
         let largest = recurrence.largestSingularValue, norms = recurrence.gradientNorms()
         let bounds = (0...steps).map { pow(largest, Double(steps - $0)) }
         worst = max(worst, zip(norms, bounds).map { $0 / $1 }.max() ?? .infinity)
-        print("\(rounded(largest))  \(scale)  \(norms[0])  \(bounds[0])")
+        print(String(format: "%.4g  %.0e  %.3g  %.3g", largest, scale, norms[0], bounds[0]))
         chart.add("\(value)", norms.enumerated().map { (x: Double($0.offset), y: $0.element) })
         chart.add("bound \(value)", bounds.enumerated().map { (x: Double($0.offset), y: $0.element) })
         if scale == 1e-8 && value != 1 {
