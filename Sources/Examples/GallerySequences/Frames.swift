@@ -99,7 +99,7 @@ struct Frames: ParsableCommand {
   @Option(help: "Epochs of each of the two trainings.")
   var epochs: Int?
   @Option(help: "The share of a frame's pixels that is not seen.")
-  var unseen = 0.8
+  var unseen = 0.9
 
   func validate() throws {
     if let epochs { try check("epochs", epochs, in: 1...1000) }
@@ -107,7 +107,7 @@ struct Frames: ParsableCommand {
   }
 
   func run() throws {
-    let garments = try options.small ? FashionMNIST(imitating: 200, seed: options.seed) : FashionMNIST(folder: data)
+    let garments = try garments(data, options)
     let steps = options.small ? 6 : 12, canvas = options.small ? 32 : 40
     let training = MovingGarments(
       garments: garments.training, count: options.small ? 256 : 8000, steps: steps, canvas: canvas, hidden: unseen)
@@ -121,7 +121,7 @@ struct Frames: ParsableCommand {
           canvas: canvas, channels: options.small ? 4 : 8, hidden: options.small ? 24 : 64, isRecurrent: isRecurrent)
         print(model.summary(inputShape: [1, steps, 1, canvas, canvas]))
         let plan = Training(
-          epochs: epochs ?? (options.small ? 4 : 10), batchSize: options.small ? 8 : 32,
+          epochs: epochs ?? (options.small ? 8 : 10), batchSize: options.small ? 8 : 32,
           rate: options.small ? 0.005 : 0.002, sampleName: "sequences")
         let history = try plan.fit(model, on: training, validation: test, options)
         outcome.count(history)

@@ -92,7 +92,7 @@ struct Generate: ParsableCommand {
   func run() throws {
     let corpus =
       try options.small
-      ? LineCorpus(imitating: 150, seed: options.seed) : LineCorpus(folder: folder, seed: options.seed)
+      ? LineCorpus(imitating: 450, seed: options.seed) : LineCorpus(folder: folder, seed: options.seed)
     let alphabet = Alphabet(corpus.training.map(\.text))
     var outcome = Outcome(sampleName: "lines")
     let judge = try options.seeded {
@@ -104,7 +104,7 @@ struct Generate: ParsableCommand {
       let model = LineWriter(alphabet, hidden: hidden ?? (options.small ? 48 : 192))
       print(model.summary(inputShape: [1, LineCorpus.length + 1], dtype: .int32))
       let plan = Training(
-        epochs: epochs ?? (options.small ? 15 : 8), batchSize: options.small ? 16 : 64,
+        epochs: epochs ?? (options.small ? 10 : 8), batchSize: options.small ? 16 : 64,
         rate: options.small ? 0.01 : 0.003,
         sampleName: "lines")
       let history = try plan.fit(

@@ -88,7 +88,7 @@ struct Recall: ParsableCommand {
   }
 
   func run() throws {
-    let lag = lag ?? (options.small ? 30 : 100), hidden = hidden ?? (options.small ? 32 : 64)
+    let lag = lag ?? (options.small ? 50 : 100), hidden = hidden ?? (options.small ? 32 : 64)
     let symbols = options.small ? 4 : 8, batchSize = options.small ? 32 : 64
     var steps = Chart("Accuracy over training steps, lag \(lag)", x: "step", y: "accuracy")
     var lags = Chart("Accuracy of the trained cells over lags", x: "lag", y: "accuracy")
