@@ -121,7 +121,7 @@ private func crossEntropy(
   }
 }
 
-/// Losses have gradients by what is predicted alone: others that are asked for stop here rather than be zero.
+/// Cross-entropy has a gradient by the logits alone: another that is asked for stops here rather than be zero.
 private func requireConstant(_ name: StaticString, _ part: String, _ tensor: Tensor) {
   require(
     !Tape.isRecording || !tensor.isTracked,
@@ -136,7 +136,6 @@ private func elementLoss(
     prediction.shape == target.shape && prediction.dtype == target.dtype,
     "\(name): the prediction is \(prediction.dtype) \(prediction.shape), but the target \(target.dtype) \(target.shape)"
   )
-  requireConstant(name, "targets", target)
   let (x, t) = (prediction.detached().contiguous(), target.detached().contiguous())
   var plan = ElementLoss(kind, dataType: x.dtype.engine, count: x.count)
   plan.reduction = reduction.engine
@@ -145,41 +144,52 @@ private func elementLoss(
   compute(name, x, t, loss) { [plan] context throws(ApusEngine.ApusError) in
     try plan.forward(context: context, x: x.base, targets: t.base, loss: loss.result)
   }
-  return loss.recorded(kernel: name, prediction) { [plan] dy in
+  return loss.recorded(kernel: name, from: [prediction, target]) { [plan] dy in
     let gradient = dy.detached().contiguous()
-    let dx = Tensor(uninitialized: x.shape, x.dtype)
-    compute(name, x, t, gradient, dx) { context throws(ApusEngine.ApusError) in
-      try plan.backward(context: context, x: x.base, targets: t.base, dloss: gradient.base, dx: dx.result)
+    func byFirst(_ x: Tensor, _ t: Tensor) -> Tensor {
+      let dx = Tensor(uninitialized: x.shape, x.dtype)
+      compute(name, x, t, gradient, dx) { context throws(ApusEngine.ApusError) in
+        try plan.backward(context: context, x: x.base, targets: t.base, dloss: gradient.base, dx: dx.result)
+      }
+      return dx
     }
-    return [dx]
+    func byTarget() -> Tensor {
+      switch kind {
+      case .meanSquaredError, .meanAbsoluteError, .huber: -byFirst(x, t)
+      // Both sides stand in it alike.
+      case .hinge: byFirst(t, x)
+      case .binaryCrossEntropyWithLogits: -x * gradient / (plan.reduction == .mean ? Double(x.count) : 1)
+      }
+    }
+    return [prediction.isTracked ? byFirst(x, t) : nil, target.isTracked ? byTarget() : nil]
   }
 }
 
-/// (x - t)^2. The gradient is by the prediction.
+/// (x - t)^2.
 public func meanSquaredError(_ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("meanSquaredError", .meanSquaredError, prediction, target, reduction)
 }
 
-/// |x - t|. The gradient is by the prediction.
+/// |x - t|.
 public func meanAbsoluteError(_ prediction: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("meanAbsoluteError", .meanAbsoluteError, prediction, target, reduction)
 }
 
-/// (x - t)^2 / 2, linear from |x - t| = delta on. The gradient is by the prediction.
+/// (x - t)^2 / 2, linear from |x - t| = delta on.
 public func huberLoss(
   _ prediction: Tensor, _ target: Tensor, delta: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("huberLoss", .huber, prediction, target, reduction, delta: delta)
 }
 
-/// max(0, margin - x t) for targets -1 and 1. The gradient is by the prediction.
+/// max(0, margin - x t) for targets -1 and 1.
 public func hingeLoss(
   _ prediction: Tensor, _ target: Tensor, margin: Double = 1, reduction: LossReduction = .mean
 ) -> Tensor {
   elementLoss("hingeLoss", .hinge, prediction, target, reduction, delta: margin)
 }
 
-/// log(1 + e^x) - x t: binary cross-entropy of logits and targets in 0...1. The gradient is by the logits.
+/// log(1 + e^x) - x t: binary cross-entropy of logits and targets in 0...1.
 public func sigmoidCrossEntropy(_ logits: Tensor, _ target: Tensor, reduction: LossReduction = .mean) -> Tensor {
   elementLoss("sigmoidCrossEntropy", .binaryCrossEntropyWithLogits, logits, target, reduction)
 }

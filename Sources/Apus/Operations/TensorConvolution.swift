@@ -148,8 +148,10 @@ func convolution(
     window: options.window(Array(x.shape[2...]), Array(weight.shape[2...])))
   descriptor.groups = groups
   descriptor.xLayout = layout
-  // A chain keeps this order, with which the kernels are fastest.
-  descriptor.yLayout = .channelsLast
+  // A chain keeps channels last, with which the kernels are fastest, but where a pixel's channels leave most of a vector
+  // empty: there it is planes.
+  let isNarrow = max(x.shape[1], channels) * x.dtype.size < 64
+  descriptor.yLayout = isNarrow ? .channelsFirst : .channelsLast
   descriptor.isTransposed = isTransposed
   descriptor.outputPadding = extents(extra, missing: 0)
   descriptor.hasResidual = residual != nil
@@ -177,11 +179,12 @@ private func run(
   if isConstant { packed = cache?.packed(w, for: plan) } else { cache?.clear() }
   let size = plan.outputSize
   let spatial = [size.depth, size.height, size.width].suffix(x.rank - 2)
-  let y = Tensor(uninitialized: [x.shape[0], call.descriptor.outputChannels] + spatial, x.dtype, .channelsLast)
+  let layout = call.descriptor.yLayout
+  let y = Tensor(uninitialized: [x.shape[0], call.descriptor.outputChannels] + spatial, x.dtype, layout)
   require(
     residual.map { $0.shape == y.shape } ?? true,
     "convolution: residual has the shape \(residual?.shape ?? []), but the result has \(y.shape)")
-  let sum = residual?.channelsLast()
+  let sum = residual?.images(in: layout)
   var arguments = ConvolutionArguments()
   arguments.x = images.base
   arguments.weights = packed?.base ?? w.base
@@ -195,7 +198,7 @@ private func run(
   let sources = [x, weight] + [bias, residual].compactMap { $0 }
   return y.recorded(kernel: "convolution", from: sources) { dy in
     let gradient = activationGradient(
-      "convolution", call.descriptor.activation, call.descriptor.slope, dy.channelsLast(), y)
+      "convolution", call.descriptor.activation, call.descriptor.slope, dy.images(in: layout), y)
     let dx = x.isTracked ? call.dataGradient(gradient, w, like: images) : nil
     let (dw, db) = call.weightGradients(
       images, gradient, weight.isTracked ? w : nil, (bias?.isTracked ?? false) ? b : nil, shape: w.shape)

@@ -26,7 +26,8 @@ final class PlanesConvolution: GatherMethod {
   /// Whether images may be a vector's lanes, see `runImages`.
   let mayTakeImages: Bool
   let taps: Int
-  let weightsAreByResult: Bool
+  /// Where the weights of the own form lie in the framework's order.
+  let weightPlaces: [Int32]
   let gemm: GemmKernels
   let planes: PlaneKernels
   let size: Int
@@ -48,6 +49,8 @@ final class PlanesConvolution: GatherMethod {
   private static let blockBandBytes = 256 << 10
   /// Channels of the source that such a band holds at most: sums in memory cost little then.
   private static let channelsTogether = 16
+  /// A plan keeps four bytes for each weight.
+  private static let mostWeights = 1 << 22
   /// Channels of the result that a tile has.
   static let together = 3
 
@@ -56,7 +59,7 @@ final class PlanesConvolution: GatherMethod {
     let w = sides.window
     return sides.groups == 1 && w.input.depth == 1 && sides.output.depth == 1 && w.window.depth == 1
       && w.dilation.width == 1 && w.dilation.height == 1 && (backward || w.stride.width == 1 && w.stride.height == 1)
-      && w.stride.width <= 16 && w.stride.height <= 16
+      && w.stride.width <= 16 && w.stride.height <= 16 && sides.taps * sides.c * sides.k <= mostWeights
   }
 
   init(_ sides: ConvolutionSides, backward: Bool, _ gemm: GemmKernels, _ planes: PlaneKernels, size: Int) {
@@ -70,7 +73,6 @@ final class PlanesConvolution: GatherMethod {
     result = ChannelTensor(
       channels: backward ? sides.c : sides.k, extents: backward ? sides.window.input : sides.output,
       layout: backward ? sides.xLayout : sides.yLayout)
-    weightsAreByResult = !backward
     taps = sides.taps
     let all = backward ? sides.backwardPasses() : [sides.forwardPass()]
     var offset = 0
@@ -85,6 +87,8 @@ final class PlanesConvolution: GatherMethod {
       offset += pass.taps * sides.c * sides.k
     }
     passes = prepared
+    weightPlaces = Self.weightPlaces(
+      prepared, source: source.channels, result: result.channels, taps: taps, areByResult: !backward)
     let gathering = all.filter { $0.taps > 0 }
     low = (gathering.map(\.height.offset).min() ?? 0, gathering.map(\.width.offset).min() ?? 0)
     reach = (
@@ -130,34 +134,36 @@ final class PlanesConvolution: GatherMethod {
   var weightElements: Int { taps * source.channels * result.channels }
   var weightParts: Int { 1 }
   func pack(_ weights: UnsafeRawPointer, into own: UnsafeMutableRawPointer, part: Int) {
-    forEachWeight { framework, place in
-      (own + place * size).copyMemory(from: weights + framework * size, byteCount: size)
+    func gather<Bits>(_: Bits.Type) {
+      let (from, to) = (weights.assumingMemoryBound(to: Bits.self), own.assumingMemoryBound(to: Bits.self))
+      for (i, place) in weightPlaces.enumerated() { to[i] = from[Int(place)] }
     }
+    if size == 4 { gather(UInt32.self) } else { gather(UInt64.self) }
   }
   func unpack(_ own: UnsafeRawPointer, into weights: UnsafeMutableRawPointer, accumulate: Bool, part: Int) {
-    forEachWeight { framework, place in
-      (weights + framework * size).copyMemory(from: own + place * size, byteCount: size)
+    for (i, place) in weightPlaces.enumerated() {
+      (weights + Int(place) * size).copyMemory(from: own + i * size, byteCount: size)
     }
   }
 
-  /// Calls `body` with each weight's place in the framework's order and in the own form: for each pass, group of result
-  /// channels and piece of the height, `[source channel][width tap][result channel][height tap]`. Taps that no position
-  /// meets stand last.
-  private func forEachWeight(_ body: (Int, Int) -> Void) {
-    var place = 0
-    func visit(_ tap: Int, _ channel: Int, _ k: Int) {
-      let (outer, inner) = weightsAreByResult ? (k, channel) : (channel, k)
-      body((outer * (weightsAreByResult ? source.channels : result.channels) + inner) * taps + tap, place)
-      place += 1
+  /// Places in the framework's order of all weights of the own form: for each pass, group of result channels and piece of
+  /// the height, `[source channel][width tap][result channel][height tap]`. Taps that no position meets stand last.
+  private static func weightPlaces(
+    _ passes: [PlanePass], source: Int, result: Int, taps: Int, areByResult: Bool
+  ) -> [Int32] {
+    var places: [Int32] = []
+    places.reserveCapacity(taps * source * result)
+    func append(_ tap: Int, _ channel: Int, _ k: Int) {
+      places.append(Int32((areByResult ? k * source + channel : channel * result + k) * taps + tap))
     }
     for pass in passes where !pass.order.isEmpty {
-      for first in Swift.stride(from: 0, to: result.channels, by: Self.together) {
+      for first in Swift.stride(from: 0, to: result, by: together) {
         for piece in 0..<pass.pieces.count {
-          for channel in 0..<source.channels {
+          for channel in 0..<source {
             for w in 0..<pass.width.taps {
-              for k in first..<min(first + Self.together, result.channels) {
+              for k in first..<min(first + together, result) {
                 for h in pass.pieces.start(piece)..<pass.pieces.start(piece + 1) {
-                  visit(pass.order[h * pass.width.taps + w], channel, k)
+                  append(pass.order[h * pass.width.taps + w], channel, k)
                 }
               }
             }
@@ -166,10 +172,11 @@ final class PlanesConvolution: GatherMethod {
       }
     }
     for tap in 0..<taps where !passes.contains(where: { $0.order.contains(tap) }) {
-      for channel in 0..<source.channels {
-        for k in 0..<result.channels { visit(tap, channel, k) }
+      for channel in 0..<source {
+        for k in 0..<result { append(tap, channel, k) }
       }
     }
+    return places
   }
 
   // MARK: Scratch

@@ -98,34 +98,22 @@ public struct Optimizer: Sendable, Equatable {
           throw .invalid(
             needsFirst && t.first == nil ? "first[\(i)]" : "second[\(i)]", "NULL", "\(kind) keeps this state")
         }
-        blocks += (t.count + Self.block - 1) / Self.block
+        blocks += TensorBlocks.count(t.count)
         elements += t.count
       }
       let kernels =
         dataType == .float32 ? context.instructionSet.kernels.optimizers32 : context.instructionSet.kernels.optimizers64
       let size = dataType.size
       try context.overStretches(of: blocks, grain: 4, nanoseconds: Double(elements * size) / 4) { first, count in
-        // The tensor of the first block, then one block after the other.
-        var i = 0
-        var before = 0
-        var block = first
-        while block < first + count {
+        TensorBlocks.forEach(first..<first + count, counts: { tensor($0).count }) { i, start, length, _ in
           let t = tensor(i)
-          let own = (t.count + Self.block - 1) / Self.block
-          if block >= before + own {
-            before += own
-            i += 1
-            continue
-          }
           guard let p = t.parameters, let g = t.gradients else { return }
-          let start = (block - before) * Self.block
           let offset = start * size
           withUnsafePointer(to: numbers) {
             kernels.step(
               $0, p + offset, g + offset, needsFirst ? t.first.map { $0 + offset } : nil,
-              needsSecond ? t.second.map { $0 + offset } : nil, min(Self.block, t.count - start))
+              needsSecond ? t.second.map { $0 + offset } : nil, length)
           }
-          block += 1
         }
       }
     }
@@ -135,9 +123,6 @@ public struct Optimizer: Sendable, Equatable {
   private func problem(_ count: Int, _ tensor: (Int) -> OptimizerTensor) -> String {
     "\(kind)".lowercased() + ":n\((0..<count).reduce(0) { $0 + tensor($1).count })"
   }
-
-  /// Elements of a block.
-  static let block = 8192
 
   private func checkedNumbers() throws(ApusError) -> OptimizerNumbers {
     try dataType.checkIsReal("an optimizer")
@@ -188,7 +173,6 @@ public enum Clipping {
       try type.checkIsReal("a norm")
       if count < 0 { throw .invalid("count", count, "a size must be at least 0") }
       let size = type.size
-      let block = Optimizer.block
       var blocks = 0
       var elements = 0
       for i in 0..<count {
@@ -197,7 +181,7 @@ public enum Clipping {
         if t.count > 0 && t.data == nil {
           throw .invalid("gradients[\(i)]", "NULL", "its \(t.count) elements are needed")
         }
-        blocks += (t.count + block - 1) / block
+        blocks += TensorBlocks.count(t.count)
         elements += t.count
       }
       if blocks == 0 { return 0 }
@@ -207,21 +191,8 @@ public enum Clipping {
       try withBuffer(bytes: blocks * 8) { (buffer) throws(ApusError) in
         let sums = buffer.assumingMemoryBound(to: Double.self)
         try context.overStretches(of: blocks, grain: 4, nanoseconds: Double(elements * size) / 20) { first, wanted in
-          var i = 0
-          var before = 0
-          var at = first
-          while at < first + wanted {
-            let t = tensor(i)
-            let own = (t.count + block - 1) / block
-            if at >= before + own {
-              before += own
-              i += 1
-              continue
-            }
-            guard let data = t.data else { return }
-            let start = (at - before) * block
-            let length = min(block, t.count - start)
-            let p = data + start * size
+          TensorBlocks.forEach(first..<first + wanted, counts: { tensor($0).count }) { i, start, length, block in
+            guard let p = tensor(i).data.map({ $0 + start * size }) else { return }
             var sum = kernels.squares(p, length)
             if !sum.isFinite && type == .float32 {
               sum = 0
@@ -230,13 +201,41 @@ public enum Clipping {
                 sum += v * v
               }
             }
-            sums[at] = sum
-            at += 1
+            sums[block] = sum
           }
         }
         for i in 0..<blocks { total += sums[i] }
       }
       return total.squareRoot()
+    }
+  }
+}
+
+/// The elements of many tensors by blocks, the last one of each tensor being shorter.
+private enum TensorBlocks {
+  /// Elements of a block.
+  static let size = 8192
+
+  /// Blocks of a tensor.
+  static func count(_ elements: Int) -> Int { (elements + size - 1) / size }
+
+  /// Calls `body` with the tensor, the first element, the elements and the number of each of some blocks, which are counted
+  /// through all tensors.
+  static func forEach(
+    _ blocks: Range<Int>, counts: (Int) -> Int,
+    _ body: (_ tensor: Int, _ start: Int, _ length: Int, _ block: Int) -> Void
+  ) {
+    var (tensor, before, block) = (0, 0, blocks.lowerBound)
+    while block < blocks.upperBound {
+      let elements = counts(tensor)
+      let own = count(elements)
+      if block < before + own {
+        let start = (block - before) * size
+        body(tensor, start, min(size, elements - start), block)
+        block += 1
+      } else {
+        (tensor, before) = (tensor + 1, before + own)
+      }
     }
   }
 }

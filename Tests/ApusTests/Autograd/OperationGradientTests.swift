@@ -138,6 +138,12 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     GradientCase("huberLoss", [[6]]) { huberLoss($0[0], Tensor.range(from: -2, to: 4, dtype: .float64), delta: 0.5) },
     GradientCase("hingeLoss", [[4]]) { hingeLoss($0[0], Tensor([1.0, -1, 1, -1]), reduction: .sum) },
     GradientCase("sigmoidCrossEntropy", [[4]]) { sigmoidCrossEntropy($0[0], Tensor([1, 0, 0.5, 0.25])) },
+    // By the targets too.
+    GradientCase("meanSquaredError by both", [[2, 3], [2, 3]]) { meanSquaredError($0[0], $0[1]) },
+    GradientCase("meanAbsoluteError by both", [[6], [6]]) { meanAbsoluteError($0[0], $0[1], reduction: .sum) },
+    GradientCase("huberLoss by both", [[6], [6]]) { huberLoss($0[0], $0[1], delta: 0.5, reduction: .none) },
+    GradientCase("hingeLoss by both", [[6], [6]]) { hingeLoss($0[0], $0[1], reduction: .none) },
+    GradientCase("sigmoidCrossEntropy by both", [[6], [6]]) { sigmoidCrossEntropy($0[0], $0[1]) },
   ]
 
   static let layers: [GradientCase] = [

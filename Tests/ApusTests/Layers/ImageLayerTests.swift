@@ -46,16 +46,17 @@ import Testing
   @Test func orderInMemoryNeverShows() {
     RandomGenerator(seed: 5).use {
       let x = Tensor.normal([2, 3, 8, 8], dtype: .float64)
-      let convolution = Conv2D(inputChannels: 3, outputChannels: 4, kernelSize: 3, dtype: .float64)
+      let convolution = Conv2D(inputChannels: 3, outputChannels: 8, kernelSize: 3, dtype: .float64)
       let y = convolution(x)
-      // What a convolution gives lies channels last; what is made of its numbers does not.
+      // What a convolution gives lies channels last, if a pixel fills a vector; what is made of its numbers does not.
       let copy = Tensor(y.array(of: Double.self), shape: y.shape)
       let other = Tensor.normal(y.shape, dtype: .float64)
-      let norm = BatchNorm(4, dtype: .float64)
+      let norm = BatchNorm(8, dtype: .float64)
       let functions: [(Tensor) -> Tensor] = [
         { $0.relu() }, { $0 * 2 + 1 }, { $0 + other }, { other - $0 }, { $0 * $0 }, { $0.maxPooled(window: [2]) },
         { $0.averagePooled(window: [3], stride: [2], padding: [1]) }, { $0.adaptiveAveragePooled(to: [1]) },
-        { norm($0) }, { prelu($0, slopes: Tensor([0.1, 0.2, 0.3, 0.4])) }, { localResponseNormalization($0, size: 3) },
+        { norm($0) }, { prelu($0, slopes: Tensor.range(to: 8, dtype: .float64) * 0.1) },
+        { localResponseNormalization($0, size: 3) },
         { $0.sum(along: [1]) }, { $0.flattened(from: 1) },
         { $0.softmax(along: 1) }, { concatenate([$0, $0 * 2], along: 1) }, { concatenate([$0, other], along: 1) },
         { $0.permuted([3, 1, 0, 2]) }, { $0[0, 1] }, { $0.cumulativeSum(along: 2) }, { $0.max(along: [1, 3]) },

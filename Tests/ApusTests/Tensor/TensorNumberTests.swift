@@ -74,10 +74,11 @@ import Testing
 
   @Test func gradientsByTargetsStop() async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {
-      _ = meanSquaredError(Tensor([1.0]).tracked(), Tensor([2.0]).tracked())
+      _ = softmaxCrossEntropy(
+        Tensor([1.0, 2], shape: [1, 2]).tracked(), Tensor([0.5, 0.5], shape: [1, 2]).tracked())
     }
     let text = String(decoding: result?.standardErrorContent ?? [], as: UTF8.self)
-    #expect(text.contains("meanSquaredError: there is no gradient by targets, of shape [1]"))
+    #expect(text.contains("softmaxCrossEntropy: there is no gradient by targets, of shape [1, 2]"))
   }
 
   @Test func optimizersCheckTheirStates() async {
