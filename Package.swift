@@ -173,7 +173,7 @@ let package = Package(
       name: "ApusTests", dependencies: ["Apus"], exclude: ["Fixtures"], swiftSettings: warningsAreErrors),
     // Runs the training examples in their small modes.
     .testTarget(
-      name: "ExampleTests", dependencies: ["lenet", "charlm", "gallery", "ExampleSupport"],
+      name: "ExampleTests", dependencies: ["lenet", "charlm", "gallery", "GalleryNetworks", "GallerySequences"],
       swiftSettings: warningsAreErrors),
     // Compiles and runs what README.md shows.
     .testTarget(name: "ReadmeTests", swiftSettings: warningsAreErrors),
