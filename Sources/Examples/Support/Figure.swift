@@ -112,7 +112,9 @@ package struct Chart {
           "<path d=\"M\(path.joined(separator: "L"))\" fill=\"none\" stroke=\"\(colour)\" stroke-width=\"1.6\"/>\n"
       }
       let y = svgNumber(plot.top + 12 + 14 * Double(i))
-      text += "<text x=\"\(svgNumber(plot.left + plot.width - 4))\" y=\"\(y)\" text-anchor=\"end\" fill=\"\(colour)\">"
+      text += "<text x=\"\(svgNumber(plot.left + plot.width - 4))\" y=\"\(y)\" text-anchor=\"end\" fill=\"\(colour)\" "
+      // A white edge, because lines run behind it.
+      text += "stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\">"
       text += "\(svgText(line.name))</text>\n"
     }
     text += "<text x=\"220\" y=\"250\" text-anchor=\"middle\">\(svgText(xName))</text>\n"
@@ -127,7 +129,7 @@ package struct Chart {
 
   /// Round numbers within a range, three to seven of them.
   private static func ticks(_ low: Double, _ high: Double) -> [Double] {
-    let rough = (high - low) / 4, power = pow(10, floor(log10(rough)))
+    let rough = (high - low) / 6, power = pow(10, floor(log10(rough)))
     let step = power * ([1, 2, 5].first { $0 * power >= rough } ?? 10)
     return stride(from: (low / step).rounded(.up), through: (high / step).rounded(.down), by: 1).map { $0 * step }
   }

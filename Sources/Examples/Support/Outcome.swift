@@ -52,7 +52,7 @@ package struct Outcome {
 
 /// Four significant digits and no exponent, for tables.
 package func rounded(_ value: Double) -> String {
-  guard value.isFinite, value != 0 else { return "\(value)" }
+  guard value.isFinite, value != 0 else { return value == 0 ? "0" : "\(value)" }
   let digits = max(0, 3 - Int(floor(log10(abs(value)))))
   let text = String(format: "%.\(min(digits, 12))f", value)
   guard text.contains(".") else { return text }
