@@ -5,6 +5,7 @@
 #   make fuzz       FAMILY=gemm SECONDS=60
 #   make emulated   a part of the suite on emulated old CPUs
 #   make docs       the documentation of the Swift library, in build/docs
+#   make gallery    every example of the gallery in full, with figures, in build/gallery; about 20 minutes
 #   make install    PREFIX=/usr/local
 
 SWIFT = swift
@@ -118,7 +119,16 @@ docs: | build/hosts
 	docc convert Sources/Apus/Apus.docc --fallback-display-name Apus --fallback-bundle-identifier apus \
 	  --additional-symbol-graph-dir build/symbols --warnings-as-errors --output-path build/docs
 
+examples = descent activations convolution features nin googlenet architectures series \
+  dates recall gradients classify tagging frames captions generate speech
+gallery: | build/hosts
+	$(SWIFT) build -c release --product gallery
+	mkdir -p build/gallery
+	code=0; for example in $(examples); do echo "== $$example"; \
+	  "$$($(SWIFT) build -c release --show-bin-path)/gallery" $$example --figure build/gallery/gallery-$$example.svg \
+	    >build/gallery/$$example.txt 2>&1 || code=1; tail -n 12 build/gallery/$$example.txt; done; exit $$code
+
 clean:
 	rm -rf build
 
-.PHONY: all hosts library check gates fuzz emulated docs install clean
+.PHONY: all hosts library check gates fuzz emulated docs gallery install clean
