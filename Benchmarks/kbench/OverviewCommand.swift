@@ -21,7 +21,7 @@ struct OverviewCommand: ParsableCommand {
 
     say("Limits, measured now")
     let limitsReport = LimitsReport(
-      limits, threads: counts, sets: InstructionSet.available, motions: [.read, .copy])
+      limits, threads: counts, sets: InstructionSet.available, motions: [.read, .copy, .streamedCopy])
     let table = Report(format: .table, columns: limitsReport.columns, machine: machine.record)
     guard limitsReport.run(report: table) else { return try end(.interrupted) }
 

@@ -21,18 +21,22 @@
   public var read: Read
   /// The bandwidth of copying.
   public var copy: Copy
+  /// The bandwidth of copying with stores past the caches; both places aligned to 64 bytes.
+  public var streamedCopy: Copy
   /// The bandwidth of two streams in and one out.
   public var triad: Triad
 
   /// A set's loops.
   @inlinable public init(
-    flopsPerIteration: Int, bytesPerStep: Int, multiplyAdds: Arithmetic, read: Read, copy: Copy, triad: Triad
+    flopsPerIteration: Int, bytesPerStep: Int, multiplyAdds: Arithmetic, read: Read, copy: Copy, streamedCopy: Copy,
+    triad: Triad
   ) {
     self.flopsPerIteration = flopsPerIteration
     self.bytesPerStep = bytesPerStep
     self.multiplyAdds = multiplyAdds
     self.read = read
     self.copy = copy
+    self.streamedCopy = streamedCopy
     self.triad = triad
   }
 }

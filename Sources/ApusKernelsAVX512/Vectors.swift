@@ -33,6 +33,11 @@ extension SIMD16: KernelVector where Scalar == Float {
   }
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
   @inline(__always) static func reciprocal(_ a: Self) -> Self { apus_reciprocal_f32x16(a) }
+  @inline(__always) static var hasPieces: Bool { true }
+  @inline(__always) static func expPiece(_ index: Self) -> Self { apus_exp_piece_f32x16(index) }
+  @inline(__always) static func tanhPiece(_ k: Int, _ index: Self) -> Self { apus_tanh_piece_f32x16(k, index) }
+  @inline(__always) static func erfPiece(_ k: Int, _ index: Self) -> Self { apus_erf_piece_f32x16(k, index) }
+  @inline(__always) static func scaled(_ a: Self, by n: Self) -> Self { apus_scaled_f32x16(a, n) }
   @inline(__always) static func pinned(_ a: Self) -> Self { apus_pin_f32x16(a) }
   @inline(__always) static func sum(_ a: Self) -> Scalar { apus_sum_f32x16(a) }
   @inline(__always) static func transpose(

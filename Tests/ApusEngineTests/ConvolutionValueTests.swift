@@ -192,6 +192,28 @@ import Testing
     }
   }
 
+  /// Depthwise kernels of whole vectors of channels: blocks of seven lines and positions, pairs of lines in groups of seven
+  /// and of four, odd lines and what is left beside them, one chain and several, and operands beyond the second level.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func depthwiseKernelsOfThreeByThree(_ set: InstructionSet, _ type: DataType) throws {
+    let contexts = try GemmValueTests.contexts(set)
+    var random = Randomness(seed: 24)
+    for (turn, (batch, channels, height, width, stride)) in [
+      (1, 32, 14, 14, 1), (1, 32, 14, 14, 2), (2, 16, 28, 28, 2), (3, 64, 7, 7, 1), (1, 20, 9, 30, 2),
+      (1, 16, 11, 17, 2), (1, 36, 15, 11, 1), (1, 64, 64, 64, 2), (1, 512, 14, 14, 2), (1, 32, 98, 98, 1),
+    ].enumerated() {
+      for direction in ConvolutionDirection.allCases {
+        var d = ConvolutionDescriptor.plane(
+          type, batch: batch, channels: channels, height: height, width: width, filters: channels, kernel: 3,
+          stride: stride, pad: 1)
+        d.groups = channels
+        d.packedWeights = random.bool()
+        try expectRight(
+          d, direction, contexts[turn % contexts.count], accumulate: random.bool(), seed: random.next())
+      }
+    }
+  }
+
   /// The sums of a tile over the taps or over patches: the same order, so the same bits.
   @Test(arguments: InstructionSet.available, gemmTypes)
   func directAndImplicitGemmHaveTheSameBits(_ set: InstructionSet, _ type: DataType) throws {

@@ -80,6 +80,26 @@ struct ThreadingTests {
     #expect(sum.load(ordering: .relaxed) == .max)
   }
 
+  /// Every part once, on whichever thread, and a slot never on two at a time; more slots than there are pieces too.
+  @Test(arguments: ThreadingSetup.all)
+  func everyPartOnce(setup: ThreadingSetup) throws {
+    let context = try setup.context()
+    for count in [0, 1, 2, 3, 17, 64, 1000] {
+      for (slots, inPieces) in [(1, true), (2, false), (2, true), (3, true), (8, false), (8, true), (40, true)] {
+        let hits = Hits(count)
+        let users = Hits(slots)
+        let shared = Atomic(0)
+        try context.parallel(parts: count, slots: slots, inPieces: inPieces) { slot, part in
+          if apus_add(users.counts + slot, 1) != 0 { shared.add(1, ordering: .relaxed) }
+          hits.add(part..<part + 1)
+          _ = apus_add(users.counts + slot, ~0)
+        }
+        #expect(hits.allAre(1), "\(count) parts, \(slots) slots")
+        #expect(shared.load(ordering: .relaxed) == 0, "\(count) parts, \(slots) slots")
+      }
+    }
+  }
+
   /// What the body captures lives on, and only, until the region's end.
   @Test(arguments: ThreadingSetup.all)
   func captures(setup: ThreadingSetup) throws {

@@ -36,7 +36,8 @@ enum LimitMeasurement {
   static func bandwidth(
     _ level: MemoryLevel, _ motion: Motion, _ set: InstructionSet, threads: Int, machine: Machine
   ) -> Double? {
-    let arrays = motion == .read ? 1 : motion == .copy ? 2 : 3
+    if motion == .streamedCopy && level != .dram { return nil }
+    let arrays = motion == .read ? 1 : motion == .triad ? 3 : 2
     guard let total = bytesPerThread(level, threads: threads, machine) else { return nil }
     let kernels = set.kernels.limits32
     let bytes = max(1, total / arrays / kernels.bytesPerStep) * kernels.bytesPerStep
@@ -57,6 +58,7 @@ enum LimitMeasurement {
           switch motion {
           case .read: kernels.read(arrays.a.pointer, bytes, arrays.d.pointer)
           case .copy: kernels.copy(arrays.d.pointer, arrays.a.pointer, bytes)
+          case .streamedCopy: kernels.streamedCopy(arrays.d.pointer, arrays.a.pointer, bytes)
           case .triad: kernels.triad(arrays.d.pointer, arrays.a.pointer, arrays.b.pointer, bytes)
           }
         }

@@ -7,6 +7,8 @@ public enum Motion: String, CaseIterable, Sendable {
   case read
   /// One array to another; counts both, as `triad` counts three. What a store reads first is not counted.
   case copy
+  /// A copy whose stores go past the caches, as kernels' do where data outgrow them. Only DRAM has it.
+  case streamedCopy = "stream"
   /// d = a + 3 b.
   case triad
 }
@@ -46,7 +48,7 @@ public final class Limits {
     return result
   }
 
-  /// GB/s; nil where the machine has no such level or memory is refused.
+  /// GB/s; nil where the machine has no such level, the level has no such motion, or memory is refused.
   public func bandwidth(_ level: MemoryLevel, _ motion: Motion, _ set: InstructionSet, threads: Int) -> Double? {
     let key = BandwidthKey(level: level, motion: motion, set: set, threads: threads)
     if let known = bandwidths[key] { return known }
@@ -65,7 +67,8 @@ public final class Limits {
   ) -> Bound {
     let peak = peak(set, type, threads: threads)
     let level = machine.level(bytes: traffic.bytes, threads: threads)
-    let motion = traffic.motion
+    // What is written to DRAM is not read first: a plain copy's limit would be too low.
+    let motion = traffic.motion == .copy && level == .dram ? .streamedCopy : traffic.motion
     let bandwidth = bandwidth(level, motion, set, threads: threads)
     let arithmetic = flops / peak * 1e-9
     let movement = bandwidth.map { traffic.bytes / $0 * 1e-9 } ?? 0

@@ -33,7 +33,7 @@ public struct LimitsReport {
     }
     guard let set = sets.last else { return true }
     for level in MemoryLevel.allCases {
-      for motion in motions {
+      for motion in motions where motion != .streamedCopy || level == .dram {
         if Interrupt.isPending { return false }
         add("\(level.rawValue) \(motion.rawValue)", set, nil, "GB/s", report) {
           limits.bandwidth(level, motion, set, threads: $0)

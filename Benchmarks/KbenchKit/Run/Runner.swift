@@ -54,7 +54,7 @@ public struct Runner {
       Column("backend", "back end", isLeading: true), Column("threads", "threads"),
       Column("median_us", "median us", decimals: 2, width: 11), Column("gflops", "GFLOP/s", width: 8),
       Column("gbs", "GB/s", width: 6), Column("limit_percent", "% limit"),
-      Column("limit", "limit is", width: 9, isLeading: true),
+      Column("limit", "limit is", width: 11, isLeading: true),
     ]
     if let algorithmWidth {
       columns.append(Column("method", "algorithm", width: algorithmWidth, isLeading: true))

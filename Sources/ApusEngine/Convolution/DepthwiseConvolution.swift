@@ -152,7 +152,7 @@ final class DepthwiseConvolution: GatherMethod {
     let pixelCount = positions.width.dividedRoundingUp(by: pixels)
     let slotBytes = scratchBytes(threads: threads).slot
     try context.parallel(
-      parts: samples * positions.depth * lineSplit.count * pixelCount * channelCount, slots: threads
+      parts: samples * positions.depth * lineSplit.count * pixelCount * channelCount, slots: threads, inPieces: true
     ) { slot, part in
       var rest = part
       func next(_ count: Int) -> Int {

@@ -17,8 +17,8 @@ final class DepthwiseGradient: WeightGradientMethod {
   let pixelsPerCopy: Int
   /// Lines of all samples and slices, one after the other, that a band has.
   let bands: BalancedSplit
-  /// x and dy outgrow the caches, and are read where they lie.
-  let isLarge: Bool
+  /// x and dy are read where they lie and outgrow the second level: a block fetches the next one's.
+  let fetchesAhead: Bool
   let gemm: GemmKernels
   let kernels: DepthwiseKernels
   let size: Int
@@ -48,7 +48,8 @@ final class DepthwiseGradient: WeightGradientMethod {
     dyRows = DepthwiseRows(dy, passes: [identity], repeats: 1, sources: 1, lanes: gemm.lanes, size: size)
     let split = rows.split(sides.output, bytes: Self.copyBytes)
     let copies = !rows.inPlace || !dyRows.inPlace
-    isLarge = !copies && DepthwiseRows.isLarge(rows.tensor, dy, samples: sides.batch, size: size)
+    let bytes = DepthwiseRows.bytes(rows.tensor, dy, samples: sides.batch, size: size)
+    fetchesAhead = !copies && bytes > Double(Machine.caches.level2)
     linesPerCopy = copies ? split.lines : sides.output.height
     pixelsPerCopy = copies ? split.pixels : sides.output.width
     let lines = sides.batch * sides.output.depth * sides.output.height
@@ -103,12 +104,15 @@ final class DepthwiseGradient: WeightGradientMethod {
       channels = (channels / 2).roundedUp(to: gemm.lanes)
     }
     let channelCount = dy.channels.dividedRoundingUp(by: channels)
-    try context.parallel(parts: bands.count * channelCount, slots: threads) { slot, part in
+    // The sums of an only band are the result.
+    let isWhole = bands.count == 1 && !task.accumulate
+    try context.parallel(parts: bands.count * channelCount, slots: threads, inPieces: true) { slot, part in
       let (band, index) = part.quotientAndRemainder(dividingBy: channelCount)
       runBand(
         task, band, index * channels..<min(dy.channels, (index + 1) * channels),
-        scratch + band * weights.elements * size, scratch + callBytes + slot * slotBytes)
+        isWhole ? task.weights : scratch + band * weights.elements * size, scratch + callBytes + slot * slotBytes)
     }
+    if isWhole { return }
     let vectors = BalancedSplit(weights.vectors, atMost: 8)
     try context.parallel(parts: vectors.count, slots: weights.elements * bands.count < 1 << 15 ? 1 : threads) {
       _, part in
@@ -166,8 +170,8 @@ final class DepthwiseGradient: WeightGradientMethod {
     shape.resultPixelPitch = gradient.pixelPitch
     shape.resultRowPitch = gradient.rowPitch
     shape.weightPitch = weights.pitch
-    shape.isLarge = isLarge
-    if !isLarge { shape.waiting = scratch + xBytes + dyBytes }
+    shape.isLarge = fetchesAhead
+    shape.waiting = scratch + xBytes + dyBytes
     let first =
       depth * gradient.slicePitch + lines.lowerBound * gradient.rowPitch + pixels.lowerBound * gradient.pixelPitch
     kernels.gradient(&shape, x.base, sums, gradient.base + first * size)

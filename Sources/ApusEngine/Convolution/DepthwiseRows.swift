@@ -41,8 +41,11 @@ struct DepthwiseRows: Sendable {
   /// Whether two tensors take more of the last cache than one core's share of it, roughly: what a call writes then is
   /// gone before anything reads it, and what it reads is worth asking for early.
   static func isLarge(_ x: ChannelTensor, _ y: ChannelTensor, samples: Int, size: Int) -> Bool {
-    let elements = x.channels * x.extents.product + y.channels * y.extents.product
-    return Double(elements) * Double(samples * size) > Double(max(4 << 20, Machine.caches.level3 / 4))
+    bytes(x, y, samples: samples, size: size) > Double(max(4 << 20, Machine.caches.level3 / 4))
+  }
+  /// Of both.
+  static func bytes(_ x: ChannelTensor, _ y: ChannelTensor, samples: Int, size: Int) -> Double {
+    Double(x.channels * x.extents.product + y.channels * y.extents.product) * Double(samples * size)
   }
 
   /// Source positions in dimension `i` that some positions meet, those that exist.

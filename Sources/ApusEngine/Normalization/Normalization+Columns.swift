@@ -17,6 +17,19 @@ extension Normalization {
     }
   }
 
+  /// Calls `body` with the numbers of a row in memory as doubles, a column at a time. One type's loop without a choice in
+  /// it: the compiler makes vectors of that.
+  @inline(__always)
+  private func eachColumn(_ row: UnsafeRawPointer, _ second: UnsafeRawPointer, _ body: (Int, Double, Double) -> Void) {
+    if dataType == .float32 {
+      let (a, b) = (row.assumingMemoryBound(to: Float.self), second.assumingMemoryBound(to: Float.self))
+      for c in 0..<channels { body(c, Double(a[c]), Double(b[c])) }
+    } else {
+      let (a, b) = (row.assumingMemoryBound(to: Double.self), second.assumingMemoryBound(to: Double.self))
+      for c in 0..<channels { body(c, a[c], b[c]) }
+    }
+  }
+
   func batchColumnsForward(_ context: ExecutionContext, _ a: NormalizationArguments) throws(ApusError) {
     guard let x = a.x, let y = a.y else { return }
     let kernels = kernels(context)
@@ -26,28 +39,37 @@ extension Normalization {
     let row = channels * size
     let streams = 2 * count * size > streamingBytes && x != UnsafeRawPointer(y)
     let cost = Double(count * size) / 48
-    try withBuffer(bytes: (2 * blocks + 3) * row) { (buffer) throws(ApusError) in
-      let (means, factors, summands) = (buffer, buffer + row, buffer + 2 * row)
-      let parts = buffer + 3 * row
+    let doubles = 2 * channels * 8
+    try withBuffer(bytes: doubles + (2 * blocks + 3) * row) { (buffer) throws(ApusError) in
+      let mean = buffer.assumingMemoryBound(to: Double.self)
+      let squares = mean + channels
+      let means = buffer + doubles
+      let (factors, summands) = (means + row, means + 2 * row)
+      let parts = means + 3 * row
       if isTraining {
         try overBlocks(context, cost) { block, first, count in
           let part = parts + 2 * block * row
           kernels.columnMoments(x + first * row, count, channels, part, part + row)
         }
+        mean.update(repeating: 0, count: 2 * channels)
+        var n = 0.0
+        for block in 0..<blocks {
+          let part = parts + 2 * block * row
+          let count = Double(min(blockRows, rows - block * blockRows))
+          let share = count / (n + count)
+          let weight = n * count / (n + count)
+          eachColumn(part, part + row) { c, blockMean, blockSquares in
+            let delta = blockMean - mean[c]
+            mean[c] += delta * share
+            squares[c] += blockSquares + delta * delta * weight
+          }
+          n += count
+        }
       }
       for c in 0..<channels {
         var found = (mean: 0.0, scale: 0.0)
         if isTraining {
-          var (mean, squares, n) = (0.0, 0.0, 0.0)
-          for block in 0..<blocks {
-            let part = Reals(parts + 2 * block * row, dataType)
-            let count = Double(min(blockRows, rows - block * blockRows))
-            let delta = part[c] - mean
-            mean += delta * (count / (n + count))
-            squares += part[channels + c] + delta * delta * (n * count / (n + count))
-            n += count
-          }
-          found = settle(a, c, mean: mean, squares: squares, elements: rows)
+          found = settle(a, c, mean: mean[c], squares: squares[c], elements: rows)
         } else {
           found = frozen(a, c)
         }
@@ -70,20 +92,27 @@ extension Normalization {
     let blocks = rows.dividedRoundingUp(by: blockRows)
     let row = channels * size
     let cost = Double(count * size) / 32
-    try withBuffer(bytes: (2 * blocks + 3) * row) { (buffer) throws(ApusError) in
-      let (factors, slopes, summands) = (buffer, buffer + row, buffer + 2 * row)
-      let parts = buffer + 3 * row
+    let doubles = 2 * channels * 8
+    try withBuffer(bytes: doubles + (2 * blocks + 3) * row) { (buffer) throws(ApusError) in
+      let totals = buffer.assumingMemoryBound(to: Double.self)
+      let allProducts = totals + channels
+      let factors = buffer + doubles
+      let (slopes, summands) = (factors + row, factors + 2 * row)
+      let parts = factors + 3 * row
       try overBlocks(context, cost) { block, first, count in
         let part = parts + 2 * block * row
         kernels.columnGradientSums(x + first * row, dy + first * row, count, channels, mean, part, part + row)
       }
-      for c in 0..<channels {
-        var (total, products) = (0.0, 0.0)
-        for block in 0..<blocks {
-          let part = Reals(parts + 2 * block * row, dataType)
-          total += part[c]
-          products += part[channels + c]
+      totals.update(repeating: 0, count: 2 * channels)
+      for block in 0..<blocks {
+        let part = parts + 2 * block * row
+        eachColumn(part, part + row) { c, sum, product in
+          totals[c] += sum
+          allProducts[c] += product
         }
+      }
+      for c in 0..<channels {
+        let (total, products) = (totals[c], allProducts[c])
         let scale = number(UnsafeRawPointer(a.scale), c, otherwise: 0)
         let gamma = number(a.gamma, c, otherwise: 1)
         let elements = Double(rows)

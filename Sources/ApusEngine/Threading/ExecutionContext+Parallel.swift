@@ -49,48 +49,31 @@ extension ExecutionContext {
 
   /// A region over parts that need scratch: `body(slot, part)` for every part of 0..<count exactly once, in any order; at
   /// any time a slot of 0..<slots is one thread's alone. Allocates nothing once the team is warm.
-  func parallel(parts count: Int, slots: Int, _ body: (_ slot: Int, _ part: Int) -> Void) throws(ApusError) {
+  ///
+  /// In pieces, which is for work that is bound by memory, a thread begins with a piece of neighbouring parts, and threads
+  /// that come in the same order get the same pieces call after call: their caches then hold what they need, and lines
+  /// between parts are seldom written by two. Who is done with its own helps the others. Else threads take parts in turn,
+  /// and what neighbouring parts share, such as a panel of weights, is read by all at the same time.
+  package func parallel(
+    parts count: Int, slots: Int, inPieces: Bool = false, _ body: (_ slot: Int, _ part: Int) -> Void
+  ) throws(ApusError) {
     if slots <= 1 || count <= 1 {
       for part in 0..<count { body(0, part) }
       return
     }
-    var next: UInt64 = 0
-    func run(_ next: UnsafeMutablePointer<UInt64>) throws(ApusError) {
-      try parallel(count: min(slots, count)) { range in
-        for slot in range {
-          while true {
-            let part = Int(truncatingIfNeeded: apus_add(next, 1))
-            if part >= count { break }
-            body(slot, part)
-          }
-        }
-      }
-    }
-    try run(&next)
-  }
-
-  /// A region for work that is bound by memory: `body(first, count)` of stretches that cover 0..<count exactly once, each at
-  /// most `grain` long. A thread begins with a piece of neighbouring stretches, and threads that come in the same order get
-  /// the same pieces call after call: their caches then hold what they need, and lines between stretches are seldom
-  /// written by two. Who is done with its own helps the others. Allocates nothing once the team is warm.
-  func parallel(neighbours count: Int, grain: Int, _ body: (_ first: Int, _ count: Int) -> Void) throws(ApusError) {
-    if count <= 0 { return }
-    let grain = max(1, grain)
-    let chunks = (count - 1) / grain + 1
-    let workers = min(effectiveThreads, chunks)
-    if workers == 1 { return body(0, count) }
-    let pieces = min(workers, Self.maximumPieces)
+    let workers = min(slots, count)
+    let pieces = inPieces ? min(workers, Self.maximumPieces) : 1
     func run(_ claims: UnsafeMutableRawPointer) throws(ApusError) {
       let claims = claims.assumingMemoryBound(to: UInt64.self)
       try parallel(count: workers) { range in
         for worker in range {
           for turn in 0..<pieces {
             let piece = (worker + turn) % pieces
-            let end = chunks * (piece + 1) / pieces
+            let end = count * (piece + 1) / pieces
             while true {
-              let chunk = chunks * piece / pieces + Int(truncatingIfNeeded: apus_add(claims + 8 * piece, 1))
-              if chunk >= end { break }
-              body(chunk * grain, min(grain, count - chunk * grain))
+              let part = count * piece / pieces + Int(truncatingIfNeeded: apus_add(claims + 8 * piece, 1))
+              if part >= end { break }
+              body(worker, part)
             }
           }
         }
@@ -100,7 +83,20 @@ extension ExecutionContext {
     try run(&claims)
   }
 
-  /// Pieces of `parallel(neighbours:)`, whose counters lie on the stack, on a line each.
+  /// A region for work that is bound by memory: `body(first, count)` of stretches that cover 0..<count exactly once, each at
+  /// most `grain` long, in pieces.
+  func parallel(neighbours count: Int, grain: Int, _ body: (_ first: Int, _ count: Int) -> Void) throws(ApusError) {
+    if count <= 0 { return }
+    let grain = max(1, grain)
+    let chunks = (count - 1) / grain + 1
+    let workers = min(effectiveThreads, chunks)
+    if workers == 1 { return body(0, count) }
+    try parallel(parts: chunks, slots: workers, inPieces: true) { _, chunk in
+      body(chunk * grain, min(grain, count - chunk * grain))
+    }
+  }
+
+  /// Pieces of a region over parts, whose counters lie on the stack, on a line each.
   private static let maximumPieces = 16
 
   private var dispatchWorks: Bool { apus_forks() == 0 && !apus_dispatch_lost_threads() }

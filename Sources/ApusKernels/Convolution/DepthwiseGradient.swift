@@ -109,9 +109,10 @@ private func addProducts<
       }
     } else {
       let reach = (MC - 1) * STRIDE + TAPS
+      var at = apus_pin_integer(0)
       for i in 0..<reach {
-        let x = L.load(
-          B.pointer(from + i &* columns.pitch, i, reach, first &+ i, columns.width, columns.zeros), count, V.self)
+        let x = L.load(B.pointer(from + at, i, reach, first &+ i, columns.width, columns.zeros), count, V.self)
+        at = apus_pin_integer(at &+ columns.pitch)
         for t in 0..<TAPS where i - t >= 0 && (i - t) % max(1, STRIDE) == 0 && (i - t) / max(1, STRIDE) < MC {
           acc[r][t] = V.multiplyAdd(acc[r][t], x, gradients[(i - t) / max(1, STRIDE)])
         }
@@ -135,7 +136,8 @@ private func addProducts<
     )
     let rowPitch = shape.pointee.rowPitch
     let pitch = shape.pointee.resultPixelPitch
-    let line = shape.pointee.resultRowPitch
+    let below = dy + shape.pointee.resultRowPitch
+    let next = shape.pointee.isLarge ? MC &* STRIDE &* columns.pitch : 0
     var channel = channels.lowerBound
     while channel < channels.upperBound {
       let w = sums + channel / V.lanes &* shape.pointee.weightPitch
@@ -144,21 +146,22 @@ private func addProducts<
       var position = positions.lowerBound
       while position < positions.upperBound {
         let at = columns.first &+ position &* STRIDE
-        let q = dy + apus_pin_integer(position &* pitch &+ channel)
+        var gradient = apus_pin_integer(position &* pitch &+ channel)
         var upper = InlineArray<MC, V>(repeating: V.zero)
         var lower = InlineArray<MC, V>(repeating: V.zero)
         for j in 0..<MC {
-          upper[j] = V.load(q + j &* pitch)
-          lower[j] = V.load(q + (line &+ j &* pitch))
+          upper[j] = V.load(dy + gradient)
+          lower[j] = V.load(below + gradient)
+          gradient = apus_pin_integer(gradient &+ pitch)
         }
         // Row by row as instances of their own: a loop over them leaves dy in memory.
         let p = source + (row &* rowPitch &+ at &* columns.pitch &+ channel)
         let rows: GradientRows<V.Scalar> = (p, rowPitch, row, shape.pointee.sourceHeight, at)
-        addRow(columns, rows, upper, lower, &acc, V.self, Count<0>.self, Count<STRIDE>.self)
-        addRow(columns, rows, upper, lower, &acc, V.self, Count<1>.self, Count<STRIDE>.self)
-        addRow(columns, rows, upper, lower, &acc, V.self, Count<2>.self, Count<STRIDE>.self)
-        addRow(columns, rows, upper, lower, &acc, V.self, Count<3>.self, Count<STRIDE>.self)
-        if STRIDE > 1 { addRow(columns, rows, upper, lower, &acc, V.self, Count<4>.self, Count<STRIDE>.self) }
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<0>.self, Count<STRIDE>.self)
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<1>.self, Count<STRIDE>.self)
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<2>.self, Count<STRIDE>.self)
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<3>.self, Count<STRIDE>.self)
+        if STRIDE > 1 { addRow(columns, rows, next, upper, lower, &acc, V.self, Count<4>.self, Count<STRIDE>.self) }
         position &+= MC
       }
       for t in 0..<9 { acc[t].store(w + t &* V.lanes) }
@@ -169,18 +172,24 @@ private func addProducts<
   /// First element, row pitch, row, rows of the source, column.
   private typealias GradientRows<S> = (p: UnsafePointer<S>, pitch: Int, row: Int, height: Int, column: Int)
 
-  /// The products of row R of those that two lines meet.
+  /// The products of row R of those that two lines meet; of the group `next` elements on it fetches its own.
   @inline(__always)
   private func addRow<let R: Int, let MC: Int, let STRIDE: Int, V: KernelVector>(
-    _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ upper: InlineArray<MC, V>,
+    _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ next: Int, _ upper: InlineArray<MC, V>,
     _ lower: InlineArray<MC, V>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type, _: Count<STRIDE>.Type
   ) {
     if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
-    let p = rows.p + apus_pin_integer(R &* rows.pitch)
     let first = apus_pin_integer(rows.column)
     let count = (MC - 1) * STRIDE + 3
+    // One running offset, pinned: else every column's would be kept through the loop, on the stack.
+    var at = apus_pin_integer(R &* rows.pitch)
     for i in 0..<count {
-      let x = V.load(EdgeColumns.pointer(p + i &* columns.pitch, i, count, first &+ i, columns.width, columns.zeros))
+      var x = V.load(EdgeColumns.pointer(rows.p + at, i, count, first &+ i, columns.width, columns.zeros))
+      // With a stride of 2 columns would be loaded early, and push dy out of the registers.
+      if STRIDE > 1 { x = V.pinned(x) }
+      // Without a condition, which would be a branch for each.
+      if i >= count - MC * STRIDE { apus_prefetch_second_level(rows.p + (at &+ next)) }
+      at = apus_pin_integer(at &+ columns.pitch)
       for t in 0..<3 where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
         let j = (i - t) / STRIDE
         if R < 3 { acc[3 * min(R, 2) + t] = V.multiplyAdd(acc[3 * min(R, 2) + t], x, upper[j]) }
@@ -250,33 +259,47 @@ private func addProducts<
     _ gradients: inout InlineArray<3, InlineArray<7, V>>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type
   ) {
     if R < 7 {
-      let q = dy + apus_pin_integer(R &* lines.line)
+      var from = apus_pin_integer(R &* lines.line)
       if let ahead {
         let slot = ahead + R &* 7 &* V.lanes
         for j in 0..<7 { gradients[R % 3][j] = V.load(UnsafePointer(slot) + j &* V.lanes) }
         // The last vector has none after it, and loads its own again.
-        let next = q + apus_pin_integer(next)
-        for j in 0..<7 { V.load(next + j &* lines.pixel).store(slot + j &* V.lanes) }
+        from = apus_pin_integer(from &+ next)
+        for j in 0..<7 {
+          V.load(dy + from).store(slot + j &* V.lanes)
+          from = apus_pin_integer(from &+ lines.pixel)
+        }
       } else {
-        for j in 0..<7 { gradients[R % 3][j] = V.load(q + j &* lines.pixel) }
+        for j in 0..<7 {
+          gradients[R % 3][j] = V.load(dy + from)
+          from = apus_pin_integer(from &+ lines.pixel)
+        }
       }
       if lines.fetchesAhead {
-        for j in 7..<14 { apus_prefetch_second_level(q + j &* lines.pixel) }
+        for _ in 7..<14 {
+          apus_prefetch_second_level(dy + from)
+          from = apus_pin_integer(from &+ lines.pixel)
+        }
       }
     }
     if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
-    let p = rows.p + apus_pin_integer(R &* rows.pitch)
     let first = apus_pin_integer(rows.column)
-    if lines.fetchesAhead {
-      for i in 9..<16 { apus_prefetch_second_level(p + i &* columns.pitch) }
-    }
+    // One running offset, as above.
+    var at = apus_pin_integer(R &* rows.pitch)
     for i in 0..<9 {
-      let x = V.load(EdgeColumns.pointer(p + i &* columns.pitch, i, 9, first &+ i, columns.width, columns.zeros))
+      let x = V.load(EdgeColumns.pointer(rows.p + at, i, 9, first &+ i, columns.width, columns.zeros))
+      at = apus_pin_integer(at &+ columns.pitch)
       for t in 0..<3 where i - t >= 0 && i - t < 7 {
         for tapRow in 0..<3 where R - tapRow >= 0 && R - tapRow < 7 {
           let a = 3 * tapRow + t
           acc[a] = V.multiplyAdd(acc[a], x, gradients[(R + 3 - tapRow) % 3][i - t])
         }
+      }
+    }
+    if lines.fetchesAhead {
+      for _ in 9..<16 {
+        apus_prefetch_second_level(rows.p + at)
+        at = apus_pin_integer(at &+ columns.pitch)
       }
     }
   }

@@ -69,8 +69,16 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
         let from = p + apus_pin_integer(r &* rowPitch)
         let column = apus_pin_integer(columns.first)
         let count = (MC - 1) * STRIDE + 3
+        // With a stride of 2 there are more columns than address registers, and they would be loaded early: one running
+        // offset, and each column in a register when it is due.
+        var at = 0
         for i in 0..<count {
-          let x = V.load(B.pointer(from + i &* columns.pitch, i, count, column &+ i, columns.width, columns.zeros))
+          let offset = STRIDE > 1 ? at : i &* columns.pitch
+          var x = V.load(B.pointer(from + offset, i, count, column &+ i, columns.width, columns.zeros))
+          if STRIDE > 1 {
+            x = V.pinned(x)
+            at = apus_pin_integer(at &+ columns.pitch)
+          }
           for t in 0..<3 where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
             let j = (i - t) / STRIDE
             if r < 3 { upper[j] = V.multiplyAdd(upper[j], x, factors[min(8, 3 * r + t)]) }

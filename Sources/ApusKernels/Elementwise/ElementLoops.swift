@@ -9,6 +9,15 @@ func leadToAlignment<V: KernelVector>(_ p: UnsafeMutablePointer<V.Scalar>, _ cou
   return beyond == 0 ? 0 : min(count, (size &- beyond) / MemoryLayout<V.Scalar>.size)
 }
 
+/// Elements before the loop of whole vectors: up to alignment where stores past the caches ask for it, and where so many
+/// vectors would each cross from one line into the next that a step more costs less.
+@inline(__always)
+func leadOfLoop<V: KernelVector>(
+  _ p: UnsafeMutablePointer<V.Scalar>, _ count: Int, streams: Bool, _: V.Type
+) -> Int {
+  streams || count >= 8 &* V.lanes ? leadToAlignment(p, count, V.self) : 0
+}
+
 /// `i` further on, in a way that keeps the compiler from unrolling the loop, whose body has its vectors spelled out.
 @inline(__always)
 func stepped(_ i: Int, by distance: Int) -> Int { apus_opaque(i &+ distance) }
@@ -52,7 +61,7 @@ func mapTwo<V: KernelVector>(
   streams: Bool, accumulates: Bool = false, _: V.Type, _ f: (V, V) -> V
 ) {
   var i = 0
-  var lead = streams ? leadToAlignment(y, count, V.self) : 0
+  var lead = leadOfLoop(y, count, streams: streams, V.self)
   while i < count {
     if lead == 0 && !accumulates && i &+ 2 &* V.lanes <= count {
       let p = f(V.load(a + i), V.load(b + i))

@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 // Plain loops in whole vectors, as a kernel would have them. Each step's vectors are spelled out: a loop over them is
 // taken for a memcpy before it is unrolled.
@@ -46,6 +47,29 @@ func copyAll<V: KernelVector>(
     p += step
     d += step
   }
+}
+
+/// The same with stores past the caches, which do not read what they overwrite. Both are aligned to the vector.
+@inline(__always)
+func streamAll<V: KernelVector>(
+  _ destination: UnsafeMutableRawPointer, _ source: UnsafeRawPointer, _ bytes: Int, _: V.Type
+) {
+  var p = source.assumingMemoryBound(to: V.Scalar.self)
+  var d = destination.assumingMemoryBound(to: V.Scalar.self)
+  let step = 4 * V.lanes
+  for _ in 0..<bytes / (4 * MemoryLayout<V>.size) {
+    let x0 = V.load(p)
+    let x1 = V.load(p + V.lanes)
+    let x2 = V.load(p + 2 * V.lanes)
+    let x3 = V.load(p + 3 * V.lanes)
+    x0.stream(d)
+    x1.stream(d + V.lanes)
+    x2.stream(d + 2 * V.lanes)
+    x3.stream(d + 3 * V.lanes)
+    p += step
+    d += step
+  }
+  apus_stream_fence()
 }
 
 /// destination = first + 3 * second.

@@ -6,6 +6,7 @@ func makeLimitKernelsF32() -> LimitKernels {
     multiplyAdds: { multiplyAdds($0, $1, $2, VectorF32.self) },
     read: { readAll($0, $1, $2, VectorF32.self) },
     copy: { copyAll($0, $1, $2, VectorF32.self) },
+    streamedCopy: { streamAll($0, $1, $2, VectorF32.self) },
     triad: { triadAll($0, $1, $2, $3, VectorF32.self) })
 }
 
@@ -15,5 +16,6 @@ func makeLimitKernelsF64() -> LimitKernels {
     multiplyAdds: { multiplyAdds($0, $1, $2, VectorF64.self) },
     read: { readAll($0, $1, $2, VectorF64.self) },
     copy: { copyAll($0, $1, $2, VectorF64.self) },
+    streamedCopy: { streamAll($0, $1, $2, VectorF64.self) },
     triad: { triadAll($0, $1, $2, $3, VectorF64.self) })
 }

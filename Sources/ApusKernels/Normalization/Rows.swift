@@ -12,7 +12,8 @@ func normalizeRows<V: KernelVector>(_ r: UnsafePointer<NormalizationRows>, _ fir
   let scales = r.pointee.scale?.assumingMemoryBound(to: Scalar.self)
   let isRMS = r.pointee.isRMS
   let streams = r.pointee.streams
-  let length = V(repeating: Scalar(size))
+  // The mean that this makes is corrected below. A division would wait for each row's sums.
+  let inverse = V.one / V(repeating: Scalar(size))
   let epsilon = V(repeating: Scalar(r.pointee.epsilon))
   for row in first..<first &+ count {
     let x = xBase.assumingMemoryBound(to: Scalar.self) + row &* size
@@ -21,16 +22,16 @@ func normalizeRows<V: KernelVector>(_ r: UnsafePointer<NormalizationRows>, _ fir
     if !isRMS {
       @inline(__always) func f1(_ i: Int, _ n: Int) -> V { loadLanes(x + i, n, V.self) }
       let total = fold(size, V.self, f1)
-      mean = V(repeating: V.sum(total)) / length
+      mean = V(repeating: V.sum(total)) * inverse
     }
     // The corrected two-pass algorithm: what the mean lost in rounding is found again and taken out.
     @inline(__always) func deviation(_ i: Int, _ n: Int) -> V {
       (n == V.lanes ? V.load(x + i) : V.load(x + i, first: n, otherwise: mean)) - mean
     }
     let (rest, squares) = foldSquares(size, V.self, deviation)
-    var variance = V(repeating: V.sum(squares)) / length
+    var variance = V(repeating: V.sum(squares)) * inverse
     if !isRMS {
-      let lost = V(repeating: V.sum(rest)) / length
+      let lost = V(repeating: V.sum(rest)) * inverse
       mean += lost
       variance = V.maximum(V.zero, variance - lost * lost)
     }

@@ -4,6 +4,7 @@ import ApusShims
 /// e^x for x <= 0: exp without what it does for the other end of the range. Bit for bit the same.
 @inline(__always)
 func expOfNonPositive<V: KernelVector>(_ x: V) -> V {
+  if V.hasPieces { return expByPieces(x) }
   typealias Scalar = V.Scalar
   let x = V.maximum(V(repeating: Scalar.expUnderflow), x)
   let (t, power) = reducedExp(x, bias: V(repeating: Scalar.exponentBias + Scalar.scaleExponent))

@@ -49,6 +49,14 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   static func squareRoot(_ a: Self) -> Self
   /// 1 / a for normal a whose reciprocal is normal, or NaN: within 0.51 units in the last place.
   static func reciprocal(_ a: Self) -> Self
+  /// Whether the functions in pieces exist for this shape; else the next four are of no use.
+  static var hasPieces: Bool { get }
+  /// Coefficients of exp, tanh and erf, each lane's from the piece that its low four bits name.
+  static func expPiece(_ index: Self) -> Self
+  static func tanhPiece(_ k: Int, _ index: Self) -> Self
+  static func erfPiece(_ k: Int, _ index: Self) -> Self
+  /// a 2^floor(n) for a in [1/2, 2), where n is within bounds: infinity, 0 or NaN by n alone beyond, whatever a is.
+  static func scaled(_ a: Self, by n: Self) -> Self
   /// `a`, in a register here and now: the compiler moves no other pinned value across.
   static func pinned(_ a: Self) -> Self
   /// The sum of all lanes, by halves.
@@ -62,6 +70,11 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
 
 extension KernelVector {
   @inline(__always) static func reciprocal(_ a: Self) -> Self { one / a }
+  @inline(__always) static var hasPieces: Bool { false }
+  @inline(__always) static func expPiece(_ index: Self) -> Self { index }
+  @inline(__always) static func tanhPiece(_ k: Int, _ index: Self) -> Self { index }
+  @inline(__always) static func erfPiece(_ k: Int, _ index: Self) -> Self { index }
+  @inline(__always) static func scaled(_ a: Self, by n: Self) -> Self { a }
   @inline(__always) static var lanes: Int { MemoryLayout<Self>.size / MemoryLayout<Scalar>.size }
   @inline(__always) static func load(_ p: UnsafePointer<Scalar>) -> Self {
     UnsafeRawPointer(p).loadUnaligned(as: Self.self)

@@ -2,6 +2,7 @@
 // that each kernel target compiles it with its own -march.
 #pragma once
 #include "ApusVectors.h"
+#include "ApusPieces.h"
 #include "ApusMemory.h"
 #include "ApusError.h"
 #include "ApusPlatform.h"

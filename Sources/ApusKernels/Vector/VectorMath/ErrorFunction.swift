@@ -4,6 +4,7 @@
 /// to where the result is 1 (N. Juffa, 2014).
 @inline(__always)
 func erf<V: KernelVector>(_ x: V) -> V {
+  if V.hasPieces { return erfByPieces(x) }
   typealias Scalar = V.Scalar
   let t = V.minimum(V(repeating: Scalar.erfLimit), magnitude(x))
   let z = t * t

@@ -32,6 +32,7 @@ func withSign<V: KernelVector>(of x: V, _ magnitude: V) -> V {
 /// else, and the last product, by a power of two, puts that right and is the only one to round a denormal result.
 @inline(__always)
 func exp<V: KernelVector>(_ x: V) -> V {
+  if V.hasPieces { return expByPieces(x) }
   typealias Scalar = V.Scalar
   // The bound stands first, so NaN passes.
   let x = V.minimum(V(repeating: Scalar.expOverflow), V.maximum(V(repeating: Scalar.expUnderflow), x))

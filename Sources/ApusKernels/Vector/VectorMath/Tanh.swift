@@ -5,9 +5,9 @@
 /// come out exact.
 @inline(__always)
 func tanh<V: KernelVector>(_ x: V) -> V {
+  if V.hasPieces { return tanhByPieces(x) }
   typealias Scalar = V.Scalar
-  let magnitude = unsafeBitCast(
-    unsafeBitCast(x, to: V.MaskStorage.self) & ~unsafeBitCast(V(repeating: -0.0), to: V.MaskStorage.self), to: V.self)
+  let magnitude = magnitude(x)
   let doubled = V.minimum(V(repeating: 2 * Scalar.negligibleExp), magnitude + magnitude)
   let (t, power) = reducedExp(doubled, bias: V(repeating: Scalar.exponentBias))
   let large = V.multiplyAdd(V.one, V(repeating: -2), V.reciprocal(V.multiplyAdd(power + V.one, power, t)))
