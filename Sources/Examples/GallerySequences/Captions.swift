@@ -82,15 +82,21 @@ struct Captions: ParsableCommand {
   }
 
   func run() throws {
-    let garments = try garments(data, options)
-    let training = Scenes(garments: garments.training, count: options.small ? 480 : 16000)
-    let test = Scenes(garments: garments.test, count: options.small ? 64 : 2000)
+    var choices = Choices(seed: options.seed)
+    let (garments, others) =
+      try options.small
+      ? (Scenes.stripes(200, &choices), Scenes.stripes(50, &choices))
+      : {
+        let data = try FashionMNIST(folder: $0); return (data.training, data.test)
+      }(data)
+    let training = Scenes(garments: garments, count: options.small ? 480 : 16000)
+    let test = Scenes(garments: others, count: options.small ? 64 : 2000)
     try options.seeded {
       let model = Captioner(channels: options.small ? 16 : 64, hidden: options.small ? 48 : 128)
       print(model.summary(inputShape: [1, Scenes.side * Scenes.side + Scenes.length]))
       let plan = Training(
-        epochs: epochs ?? (options.small ? 10 : 20), batchSize: options.small ? 16 : 32,
-        rate: options.small ? 0.005 : 0.002, sampleName: "pictures")
+        epochs: epochs ?? 20, batchSize: options.small ? 16 : 32,
+        rate: options.small ? 0.01 : 0.002, sampleName: "pictures")
       let history = try plan.fit(model, on: training, validation: test, options, metrics: []) {
         softmaxCrossEntropy($0, $1, ignoredLabel: -1)
       }
