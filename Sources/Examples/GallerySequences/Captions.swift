@@ -82,15 +82,13 @@ struct Captions: ParsableCommand {
   }
 
   func run() throws {
-    let garments = try garments(data, options)
-    let training = Scenes(garments: garments.training, count: options.small ? 480 : 16000)
-    let test = Scenes(garments: garments.test, count: options.small ? 64 : 2000)
+    let (training, test) = try scenes()
     try options.seeded {
       let model = Captioner(channels: options.small ? 16 : 64, hidden: options.small ? 48 : 128)
       print(model.summary(inputShape: [1, Scenes.side * Scenes.side + Scenes.length]))
       let plan = Training(
-        epochs: epochs ?? (options.small ? 10 : 20), batchSize: options.small ? 16 : 32,
-        rate: options.small ? 0.005 : 0.002, sampleName: "pictures")
+        epochs: epochs ?? 20, batchSize: options.small ? 16 : 32,
+        rate: options.small ? 0.01 : 0.002, sampleName: "pictures")
       let history = try plan.fit(model, on: training, validation: test, options, metrics: []) {
         softmaxCrossEntropy($0, $1, ignoredLabel: -1)
       }
@@ -113,6 +111,17 @@ struct Captions: ParsableCommand {
       try options.draw { draw(first) }
       try outcome.finish()
     }
+  }
+
+  /// Scenes to learn from, and of other garments to be measured by.
+  private func scenes() throws -> (Scenes, Scenes) {
+    if options.small {
+      var choices = Choices(seed: options.seed)
+      let (some, others) = (Scenes.stripes(200, &choices), Scenes.stripes(50, &choices))
+      return (Scenes(garments: some, count: 480), Scenes(garments: others, count: 64))
+    }
+    let garments = try FashionMNIST(folder: data)
+    return (Scenes(garments: garments.training, count: 16000), Scenes(garments: garments.test, count: 2000))
   }
 
   /// Pictures, and for each word where the network looked for it.

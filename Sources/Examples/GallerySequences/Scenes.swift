@@ -1,5 +1,6 @@
 import Apus
 import ExampleSupport
+import Foundation
 
 /// Pictures of two or three garments on a grid of 2 x 2, each a little off its place, and the sentence that says what is where.
 package struct Scenes: Dataset {
@@ -15,6 +16,21 @@ package struct Scenes: Dataset {
 
   let garments: TensorDataset
   package let count: Int
+
+  /// Pictures in the place of Fashion-MNIST's, for tests: classes are stripes of two directions and five lightnesses.
+  static func stripes(_ count: Int, _ choices: inout Choices) -> TensorDataset {
+    var pixels: [UInt8] = []
+    for i in 0..<count {
+      let (kind, phase) = (i % 10, Double.random(in: 0..<6, using: &choices))
+      for place in 0..<784 {
+        let along = Double(kind % 2 == 0 ? place / 28 : place % 28)
+        let noise = Double.random(in: 0..<20, using: &choices)
+        pixels.append(UInt8(60 + 30 * Double(kind / 2) + 40 * sin(along * .pi / 4 + phase) + noise))
+      }
+    }
+    return TensorDataset(
+      inputs: Tensor(pixels, shape: [count, 28, 28]), targets: Tensor((0..<count).map { Int32($0 % 10) }))
+  }
 
   /// In a model's input words lie behind a picture's pixels: those before each word of the sentence, the first of which is 0.
   package func batch(_ indices: [Int]) -> Batch {
