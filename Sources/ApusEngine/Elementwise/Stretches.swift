@@ -22,8 +22,8 @@ extension ExecutionContext {
   }
 }
 
-/// What an operation reads and writes goes past the caches where it would not fit the last one, a part of which is others'.
-let streamingBytes = max(4 << 20, Machine.caches.level3 / 8 * 7)
+/// Half of what several cores share is one operation's, roughly: more bytes than that go past the caches.
+let streamingBytes = max(4 << 20, Machine.caches.level3 / 2)
 
 /// Refuses a buffer that is not there.
 @inline(__always)
