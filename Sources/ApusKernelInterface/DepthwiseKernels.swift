@@ -57,8 +57,8 @@
   public var resultRowPitch = 0
   /// The result is added to rather than overwritten.
   public var accumulate = false
-  /// Source and result are larger than the caches: blocks of the source are fetched ahead, and where it is aligned the
-  /// result goes past the caches.
+  /// Source and result are larger than the caches (of a gradient by weights: than the second level): blocks of the source
+  /// are fetched ahead, and a result of positions goes past the caches where it is aligned.
   public var isLarge = false
 
   /// From one vector of channels to the next in the weights, whose taps are vectors one after the other.

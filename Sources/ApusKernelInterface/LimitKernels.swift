@@ -13,7 +13,7 @@
 
   /// A multiply-add counts as two.
   public var flopsPerIteration: Int
-  /// Sizes that `read`, `copy` and `triad` take are multiples of this; what is beyond is left out.
+  /// Sizes that `read`, both copies and `triad` take are multiples of this; what is beyond is left out.
   public var bytesPerStep: Int
   /// Operations on registers.
   public var multiplyAdds: Arithmetic

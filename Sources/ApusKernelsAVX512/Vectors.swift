@@ -34,6 +34,10 @@ extension SIMD16: KernelVector where Scalar == Float {
   @inline(__always) static func squareRoot(_ a: Self) -> Self { apus_sqrt_f32x16(a) }
   @inline(__always) static func reciprocal(_ a: Self) -> Self { apus_reciprocal_f32x16(a) }
   @inline(__always) static var hasPieces: Bool { true }
+  @inline(__always) static func addNearest(_ a: Self, _ b: Self) -> Self { apus_add_nearest_f32x16(a, b) }
+  @inline(__always) static func multiplyAddNearest(_ sum: Self, _ a: Self, _ b: Self) -> Self {
+    apus_multiply_add_nearest_f32x16(sum, a, b)
+  }
   @inline(__always) static func expPiece(_ index: Self) -> Self { apus_exp_piece_f32x16(index) }
   @inline(__always) static func tanhPiece(_ k: Int, _ index: Self) -> Self { apus_tanh_piece_f32x16(k, index) }
   @inline(__always) static func erfPiece(_ k: Int, _ index: Self) -> Self { apus_erf_piece_f32x16(k, index) }

@@ -201,6 +201,7 @@ import Testing
     for (turn, (batch, channels, height, width, stride)) in [
       (1, 32, 14, 14, 1), (1, 32, 14, 14, 2), (2, 16, 28, 28, 2), (3, 64, 7, 7, 1), (1, 20, 9, 30, 2),
       (1, 16, 11, 17, 2), (1, 36, 15, 11, 1), (1, 64, 64, 64, 2), (1, 512, 14, 14, 2), (1, 32, 98, 98, 1),
+      (2, 512, 14, 14, 1),
     ].enumerated() {
       for direction in ConvolutionDirection.allCases {
         var d = ConvolutionDescriptor.plane(

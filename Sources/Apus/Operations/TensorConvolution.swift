@@ -148,8 +148,8 @@ func convolution(
     window: options.window(Array(x.shape[2...]), Array(weight.shape[2...])))
   descriptor.groups = groups
   descriptor.xLayout = layout
-  // A chain keeps channels last, with which the kernels are fastest, but where a pixel's channels leave most of a vector
-  // empty: there it is planes.
+  // A chain keeps channels last, with which the kernels are fastest, but where a pixel's channels do not fill 64 bytes, the
+  // widest vector: there it is planes.
   let isNarrow = max(x.shape[1], channels) * x.dtype.size < 64
   descriptor.yLayout = isNarrow ? .channelsFirst : .channelsLast
   descriptor.isTransposed = isTransposed

@@ -3,7 +3,7 @@ import ApusKernelInterface
 /// The gradient by weights of one input channel in each group: lanes are channels of dy.
 ///
 /// Each element is a sum over bands of positions, in order, of chains over a band's positions in order. Bands are a
-/// function of the problem alone; threads divide bands and channels, and their sums meet in the call's scratch.
+/// function of the problem alone; threads divide bands and channels, and the sums of several bands meet in the call's scratch.
 final class DepthwiseGradient: WeightGradientMethod {
   let dy: ChannelTensor
   let samples: Int

@@ -49,8 +49,8 @@ final class PlanesConvolution: GatherMethod {
   private static let blockBandBytes = 256 << 10
   /// Channels of the source that such a band holds at most: sums in memory cost little then.
   private static let channelsTogether = 16
-  /// A plan keeps four bytes for each weight.
-  private static let mostWeights = 1 << 22
+  /// A plan keeps four bytes for each weight; of more than so many there is none.
+  static let mostWeights = 1 << 22
   /// Channels of the result that a tile has.
   static let together = 3
 
@@ -59,7 +59,7 @@ final class PlanesConvolution: GatherMethod {
     let w = sides.window
     return sides.groups == 1 && w.input.depth == 1 && sides.output.depth == 1 && w.window.depth == 1
       && w.dilation.width == 1 && w.dilation.height == 1 && (backward || w.stride.width == 1 && w.stride.height == 1)
-      && w.stride.width <= 16 && w.stride.height <= 16 && sides.taps * sides.c * sides.k <= mostWeights
+      && w.stride.width <= 16 && w.stride.height <= 16
   }
 
   init(_ sides: ConvolutionSides, backward: Bool, _ gemm: GemmKernels, _ planes: PlaneKernels, size: Int) {

@@ -49,8 +49,11 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
   static func squareRoot(_ a: Self) -> Self
   /// 1 / a for normal a whose reciprocal is normal, or NaN: within 0.51 units in the last place.
   static func reciprocal(_ a: Self) -> Self
-  /// Whether the functions in pieces exist for this shape; else the next four are of no use.
+  /// Whether the functions in pieces exist for this shape; else the next six are of no use.
   static var hasPieces: Bool { get }
+  /// a + b, and sum + a b, rounded to the nearest in every mode.
+  static func addNearest(_ a: Self, _ b: Self) -> Self
+  static func multiplyAddNearest(_ sum: Self, _ a: Self, _ b: Self) -> Self
   /// Coefficients of exp, tanh and erf, each lane's from the piece that its low four bits name.
   static func expPiece(_ index: Self) -> Self
   static func tanhPiece(_ k: Int, _ index: Self) -> Self
@@ -71,6 +74,8 @@ protocol KernelVector: SIMD where Scalar: KernelScalar {
 extension KernelVector {
   @inline(__always) static func reciprocal(_ a: Self) -> Self { one / a }
   @inline(__always) static var hasPieces: Bool { false }
+  @inline(__always) static func addNearest(_ a: Self, _ b: Self) -> Self { a }
+  @inline(__always) static func multiplyAddNearest(_ sum: Self, _ a: Self, _ b: Self) -> Self { sum }
   @inline(__always) static func expPiece(_ index: Self) -> Self { index }
   @inline(__always) static func tanhPiece(_ k: Int, _ index: Self) -> Self { index }
   @inline(__always) static func erfPiece(_ k: Int, _ index: Self) -> Self { index }

@@ -57,6 +57,13 @@ static const float apus_erf_pieces[6][16] = {
      0x1.4d412cp-12f, 0x1.5e306p-14f, 0x1.eafb62p-14f},
 };
 
+// Sums rounded to the nearest whatever the caller's mode is: else an argument would fall into the piece beside its own.
+APUS_INLINE apus_f32x16 apus_add_nearest_f32x16(apus_f32x16 a, apus_f32x16 b) {
+  return _mm512_add_round_ps(a, b, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+APUS_INLINE apus_f32x16 apus_multiply_add_nearest_f32x16(apus_f32x16 sum, apus_f32x16 a, apus_f32x16 b) {
+  return _mm512_fmadd_round_ps(a, b, sum, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
 // Coefficient k of the piece that the low four bits of each lane name.
 APUS_INLINE apus_f32x16 apus_piece_f32x16(const float *row, apus_f32x16 index) {
   return _mm512_permutexvar_ps((__m512i)index, _mm512_loadu_ps(row));

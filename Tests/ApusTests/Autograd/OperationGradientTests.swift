@@ -156,6 +156,16 @@ struct GradientCase: Sendable, CustomTestStringConvertible {
     GradientCase("conv, residual and ELU", [[1, 2, 4, 4], [3, 2, 3, 3], [1, 3, 4, 4]]) {
       convolution($0[0], weight: $0[1], padding: [1], residual: $0[2], activation: .elu(slope: 0.5))
     },
+    // A pixel of eight numbers: channels last.
+    GradientCase("conv, residual and ELU, channels last", [[1, 2, 4, 4], [8, 2, 3, 3], [1, 8, 4, 4]]) {
+      convolution($0[0], weight: $0[1], padding: [1], residual: $0[2], activation: .elu(slope: 0.5))
+    },
+    GradientCase("conv 2D, channels last", [[2, 8, 5, 3], [4, 8, 3, 2], [4]]) {
+      convolution($0[0], weight: $0[1], bias: $0[2], stride: [2, 1], padding: [1, 0])
+    },
+    GradientCase("transposed, channels last", [[1, 3, 3, 3], [3, 8, 3, 3], [8]]) {
+      convolution($0[0], weight: $0[1], bias: $0[2], stride: [2], padding: [1], isTransposed: true)
+    },
     GradientCase("conv 3D", [[1, 2, 3, 4, 4], [2, 2, 2, 2, 2]]) {
       convolution($0[0], weight: $0[1], dilation: [1, 2, 1])
     },

@@ -7,19 +7,20 @@ import Testing
 
   @Test func foldingIsNormalisingAfterwards() {
     RandomGenerator(seed: 3).use {
-      for hasBias in [false, true] {
+      // Planes, and channels last.
+      for (hasBias, channels) in [(false, 5), (true, 5), (false, 8), (true, 8)] {
         let convolution = Conv2D(
-          inputChannels: 3, outputChannels: 5, kernelSize: 3, padding: [1], hasBias: hasBias, dtype: .float64)
-        let norm = BatchNorm(5, dtype: .float64)
+          inputChannels: 3, outputChannels: channels, kernelSize: 3, padding: [1], hasBias: hasBias, dtype: .float64)
+        let norm = BatchNorm(channels, dtype: .float64)
         let x = Tensor.normal([2, 3, 6, 7], dtype: .float64)
         // Statistics that are not 0 and 1, and numbers to be learned that are not 1 and 0.
         for _ in 0..<3 { _ = norm(convolution(x)) }
-        norm.weight.value = Tensor.uniform([5], in: 0.5..<2, dtype: .float64)
-        norm.bias.value = Tensor.normal([5], dtype: .float64)
+        norm.weight.value = Tensor.uniform([channels], in: 0.5..<2, dtype: .float64)
+        norm.bias.value = Tensor.normal([channels], dtype: .float64)
         norm.evaluate()
         let folded = convolution.folding(norm)
         #expect(Self.largestDifference(folded(x), norm(convolution(x))) < 1e-12)
-        let residual = Tensor.normal([2, 5, 6, 7], dtype: .float64)
+        let residual = Tensor.normal([2, channels, 6, 7], dtype: .float64)
         let fused = withoutGradients { folded(x, residual: residual, activation: .relu) }
         #expect(Self.largestDifference(fused, (norm(convolution(x)) + residual).relu()) < 1e-12)
       }
@@ -28,7 +29,7 @@ import Testing
 
   @Test func packedWeightsFollowTheirParameter() {
     RandomGenerator(seed: 4).use {
-      let convolution = Conv2D(inputChannels: 8, outputChannels: 8, kernelSize: 3)
+      let convolution = Conv2D(inputChannels: 8, outputChannels: 16, kernelSize: 3)
       let x = Tensor.normal([1, 8, 9, 9])
       let optimizer = SGD(convolution.parameters, learningRate: 0.1)
       for _ in 0..<3 {

@@ -80,6 +80,10 @@ public enum VectorFunction: String, CaseIterable, Sendable {
     x += [87.33654475, 88.02969193, 88.37626, 88.72283905, 89, 103.2789, 103.9720770, 104, 104.5]
     // Of log: the ends of its reduction; of erf: its cases and where it is 1.
     x += [2.0 / 3.0, 4.0 / 3.0, 0.9277, 3.95, 5.95, 1.1754943508222875e-38, 2.2250738585072014e-308]
+    // Ends of the pieces that AVX-512 has of tanh, of erf and, in part, of exp.
+    x += [0.25, 0.5, 0.75, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 9, 9.5, 3.8749]
+    x += stride(from: 0.125, to: 3.7, by: 0.25)
+    x += [1.0, 3, 31, 33, 99, 1001].map { $0 * 0.6931471805599453 / 32 }
     x += [708.3964185, 709.4361393, 709.782712893384, 710, 744.4400719, 745.1332191, 746, 747]
     return x + x.map { -$0 }
   }

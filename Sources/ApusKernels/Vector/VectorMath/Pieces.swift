@@ -11,7 +11,7 @@ func expByPieces<V: KernelVector>(_ x: V) -> V {
   typealias Scalar = V.Scalar
   // Its unit is 1/16.
   let shift = V(repeating: Scalar.roundingShift / 16)
-  let shifted = V.multiplyAdd(shift, x, V(repeating: Scalar.log2E))
+  let shifted = V.multiplyAddNearest(shift, x, V(repeating: Scalar.log2E))
   let n = shifted - shift
   var r = V.multiplyAdd(x, n, V(repeating: -Scalar.ln2High))
   r = V.multiplyAdd(r, n, V(repeating: -Scalar.ln2Low))
@@ -46,7 +46,7 @@ func erfByPieces<V: KernelVector>(_ x: V) -> V {
   let a = V.minimum(V(repeating: 3.8749), magnitude(x))
   // Its unit is 1/4.
   let shift = V(repeating: V.Scalar.roundingShift / 4)
-  let piece = a + shift
+  let piece = V.addNearest(a, shift)
   let d = a - (piece - shift)
   let square = d * d
   let high = V.multiplyAdd(V.erfPiece(3, piece), V.erfPiece(4, piece), d)
