@@ -90,7 +90,7 @@ import Testing
     #expect(marked("f(\"let \\(g(x as Int) is Y) in \\\" if\") is Z") == "as is is")
     #expect(marked("/* for */ for x in .default { g(in: x, `class`) }") == "for in")
     #expect(marked("let t = \"\"\"\n  if \"x\" else\n  \"\"\"\nvar y") == "let var")
-    #expect(marked("switch x { default: break; case y: classes }") == "switch default break")
+    #expect(marked("switch x { default: break; case y: classes }") == "switch default break case")
     let text = Array("// if\nif".utf8)
     #expect(KeywordScanner.words(text).count { $0 } == 4)
     #expect(KeywordScanner.scan(text).count { $0 } == 2)

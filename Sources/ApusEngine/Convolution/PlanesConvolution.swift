@@ -171,7 +171,9 @@ final class PlanesConvolution: GatherMethod {
         }
       }
     }
-    for tap in 0..<taps where !passes.contains(where: { $0.order.contains(tap) }) {
+    var isMet = [Bool](repeating: false, count: taps)
+    for pass in passes { for tap in pass.order { isMet[tap] = true } }
+    for tap in 0..<taps where !isMet[tap] {
       for channel in 0..<source {
         for k in 0..<result { append(tap, channel, k) }
       }
