@@ -124,9 +124,10 @@ examples = descent activations convolution features nin googlenet architectures 
 gallery: | build/hosts
 	$(SWIFT) build -c release --product gallery
 	mkdir -p build/gallery
-	code=0; for example in $(examples); do echo "== $$example"; \
-	  "$$($(SWIFT) build -c release --show-bin-path)/gallery" $$example --figure build/gallery/gallery-$$example.svg \
-	    >build/gallery/$$example.txt 2>&1 || code=1; tail -n 12 build/gallery/$$example.txt; done; exit $$code
+	code=0; for example in $(examples) "dates --attention off"; do \
+	  name=$$(echo "$$example" | tr -s ' -' -); echo "== $$example"; \
+	  "$$($(SWIFT) build -c release --show-bin-path)/gallery" $$example --figure build/gallery/gallery-$$name.svg \
+	    >build/gallery/$$name.txt 2>&1 || code=1; tail -n 12 build/gallery/$$name.txt; done; exit $$code
 
 clean:
 	rm -rf build
