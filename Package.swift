@@ -167,7 +167,7 @@ let package = Package(
       swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusKernelTests",
-      dependencies: ["ApusEngine", "ApusKernelInterface", "ApusTestSupport"] + kernelDependencies,
+      dependencies: ["ApusEngine", "ApusKernelInterface", "ApusShims", "ApusTestSupport"] + kernelDependencies,
       swiftSettings: warningsAreErrors),
     .testTarget(
       name: "ApusTests", dependencies: ["Apus"], exclude: ["Fixtures"], swiftSettings: warningsAreErrors),

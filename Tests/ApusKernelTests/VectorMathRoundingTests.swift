@@ -1,4 +1,3 @@
-import ApusEngine
 import ApusKernelInterface
 import ApusShims
 import ApusTestSupport
