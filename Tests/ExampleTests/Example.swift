@@ -30,6 +30,34 @@ enum Example {
     return Output(text: text, errors: complaint, status: process.terminationStatus)
   }
 
+  /// Runs an example of the gallery in its small mode with a figure, and checks what is true of each.
+  ///
+  /// - Parameter isTimed: Something is trained, and the speed is told.
+  static func small(_ name: String, _ arguments: [String] = [], isTimed: Bool = true) throws -> Output {
+    let folder = try folder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let path = folder.appendingPathComponent("figure.svg").path
+    let output = try run("gallery", [name, "--small", "--figure", path] + arguments)
+    #expect(output.status == 0, "\(output.errors)\n\(output.text)")
+    #expect(!output.text.contains("\r"))
+    #expect(lastLine(output).contains { $0.hasSuffix("/s,") } == isTimed, "\(output.text)")
+    let svg = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(svg.hasPrefix("<svg"))
+    #expect(svg.hasSuffix("</svg>\n"))
+    #expect(svg.utf8.count < 150_000)
+    #expect(!svg.contains("nan"))
+    return output
+  }
+
+  /// The figure of the last line that begins with a name: "name 0.97 (at least 0.95)".
+  static func figure(_ name: String, in output: Output) throws -> Double {
+    let line = try #require(output.text.split(separator: "\n").last { $0.hasPrefix(name + " ") }, "\(output.text)")
+    return try #require(Double(line.dropFirst(name.count + 1).prefix { $0 != " " }), "\(line)")
+  }
+
+  /// The first line of what a program complains of; what comes behind it is how it is used.
+  static func firstError(_ output: Output) -> Substring { output.errors.split(separator: "\n").first ?? "" }
+
   /// A new folder for a test's files.
   static func folder() throws -> URL {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("apus-examples-\(UUID().uuidString)")

@@ -5,28 +5,9 @@ import Testing
 
 /// The recurrent examples of the gallery in their small modes.
 @Suite struct SequenceExampleTests {
-  /// Runs an example with a figure; its output, when it ended well and drew.
-  private func small(_ arguments: [String]) throws -> Example.Output {
-    let folder = try Example.folder()
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let figure = folder.appendingPathComponent("figure.svg").path
-    let output = try Example.run("gallery", arguments + ["--small", "--figure", figure])
-    #expect(output.status == 0, "\(output.errors)\n\(output.text)")
-    #expect(try String(contentsOfFile: figure, encoding: .utf8).hasPrefix("<svg"))
-    #expect(!output.text.contains("\r"))
-    #expect(Example.lastLine(output).contains { $0.hasSuffix("/s,") }, "\(output.text)")
-    return output
-  }
-
-  /// The figure of the line that begins with a name: "name 0.97 (at least 0.95)".
-  private func figure(_ name: String, _ output: Example.Output) throws -> Double {
-    let line = try #require(output.text.split(separator: "\n").first { $0.hasPrefix(name) }, "\(output.text)")
-    return try #require(Double(line.dropFirst(name.count).split(separator: " ").first ?? ""))
-  }
-
   @Test(arguments: ["on", "off"]) func datesAreTranslated(_ attention: String) throws {
-    let output = try small(["dates", "--attention", attention])
-    #expect(try figure("exact match of held-out dates, free running,", output) >= 0.6)
+    let output = try Example.small("dates", ["--attention", attention])
+    #expect(try Example.figure("exact match of held-out dates, free running,", in: output) >= 0.6)
     #expect(output.text.contains(" -> 20"))
   }
 
@@ -48,21 +29,21 @@ import Testing
   }
 
   @Test func gatesRecallAndASimpleCellDoesNot() throws {
-    let output = try small(["recall"])
-    #expect(try figure("lstm after the lag: accuracy", output) >= 0.9)
-    #expect(try figure("gru after the lag: accuracy", output) >= 0.9)
-    #expect(try figure("rnn after the lag: accuracy", output) <= 0.6)
+    let output = try Example.small("recall")
+    #expect(try Example.figure("lstm after the lag: accuracy", in: output) >= 0.9)
+    #expect(try Example.figure("gru after the lag: accuracy", in: output) >= 0.9)
+    #expect(try Example.figure("rnn after the lag: accuracy", in: output) <= 0.6)
   }
 
   @Test func gradientsVanishAndExplode() throws {
-    let output = try small(["gradients"])
-    #expect(try figure("largest norm over its bound", output) <= 1.001)
-    #expect(try figure("clipped by norm: squared error", output) <= 0.05)
-    #expect(try figure("window 6: bits per symbol", output) <= 0.2)
+    let output = try Example.small("gradients")
+    #expect(try Example.figure("largest norm over its bound", in: output) <= 1.001)
+    #expect(try Example.figure("clipped by norm: squared error", in: output) <= 0.05)
+    #expect(try Example.figure("window 6: bits per symbol", in: output) <= 0.2)
   }
 
   @Test func linesAreClassified() throws {
-    #expect(try figure("accuracy of held-out lines", small(["classify"])) >= 0.9)
+    #expect(try Example.figure("accuracy of held-out lines", in: Example.small("classify")) >= 0.9)
   }
 
   @Test func linesAreCutFromTexts() {
@@ -71,12 +52,16 @@ import Testing
     #expect(LineCorpus.code("  }") == nil)
     #expect(LineCorpus.prose("The sum of all the widths.") == "The sum of all the widths.")
     #expect(LineCorpus.prose("| The sum | of | all | widths |") == nil)
+    let page = "The sum of all the widths.\n```swift\nlet the width be as is\n```\nIt is never below the height."
+    #expect(LineCorpus.prose(in: page) == ["The sum of all the widths.", "It is never below the height."])
     #expect(LineCorpus.code(String(repeating: "x", count: 100))?.count == 64)
   }
 
   @Test func keywordsAreTagged() throws {
-    let output = try small(["tagging"])
-    #expect(try figure("F1 of keywords' characters", output) > figure("F1 of the list of words", output))
+    let output = try Example.small("tagging")
+    #expect(
+      try Example.figure("F1 of keywords' characters", in: output)
+        > Example.figure("F1 of the list of words", in: output))
   }
 
   /// Of this text, the keywords as the compiler sees them.
@@ -103,12 +88,13 @@ import Testing
   }
 
   @Test func framesTakeTheirNeighbours() throws {
-    let output = try small(["frames"])
-    #expect(try figure("accuracy of held-out frames", output) > figure("frame by frame", output))
+    let output = try Example.small("frames")
+    #expect(
+      try Example.figure("accuracy of held-out frames", in: output) > Example.figure("frame by frame", in: output))
   }
 
   @Test func scenesAreSaid() throws {
-    #expect(try figure("exact match of held-out sentences", small(["captions"])) > 0)
+    #expect(try Example.figure("exact match of held-out sentences", in: Example.small("captions")) >= 0.05)
     #expect(
       Scenes.text(Scenes.sentence([(cell: 0, name: 10), (cell: 1, name: 7)]) + [0, 1]) == "a bag left of a dress")
     #expect(Scenes.text(Scenes.sentence([(cell: 1, name: 5), (cell: 2, name: 9)])) == "a top above a sneaker")
@@ -118,11 +104,11 @@ import Testing
   }
 
   @Test func linesAreWritten() throws {
-    #expect(try figure("lines taken for the language that was asked for", small(["generate"])) >= 0.8)
+    #expect(try Example.figure("lines taken for the language that was asked for", in: Example.small("generate")) >= 0.8)
   }
 
   @Test func digitsAreHeard() throws {
-    #expect(try figure("accuracy of voices held out", small(["speech"])) >= 0.95)
+    #expect(try Example.figure("accuracy of voices held out", in: Example.small("speech")) >= 0.95)
   }
 
   /// A tone of 1000 Hz is loudest in the band whose middle is nearest.
@@ -132,6 +118,8 @@ import Testing
     #expect(heard.shape == [LogMel.bands, 8])
     #expect(heard.argmax(along: 0).array(of: Int32.self) == [Int32](repeating: 12, count: 8))
     #expect(abs(heard.mean().scalar) < 1e-5)
+    let silence = LogMel(rate: 22050)([], frames: 8).array(of: Double.self)
+    #expect(silence.allSatisfy { abs($0) < 1e-4 })
   }
 
   @Test(arguments: [
@@ -148,6 +136,23 @@ import Testing
     #expect(output.errors.contains(named), "\(output.errors)")
   }
 
+  /// Five files of each kind, which have no line that is long enough.
+  @Test(arguments: ["tagging", "classify"]) func tinyFilesAreSaidInALine(_ name: String) throws {
+    let folder = try Example.folder()
+    defer { try? FileManager.default.removeItem(at: folder) }
+    for ending in ["swift", "c", "md"] {
+      for number in 1...5 {
+        try "let a\n".write(
+          to: folder.appendingPathComponent("\(number).\(ending)"), atomically: true, encoding: .utf8)
+      }
+    }
+    let output = try Example.run("gallery", [name, "--folder", folder.path])
+    #expect(output.status == 1)
+    #expect(output.errors.split(separator: "\n").count == 1, "\(output.errors)")
+    #expect(output.errors.contains(folder.path), "\(output.errors)")
+    #expect(output.errors.contains("--folder"), "\(output.errors)")
+  }
+
   @Test(arguments: [
     (["dates", "--attention", "maybe"], "--attention"), (["dates", "--epochs", "0"], "--epochs"),
     (["dates", "--hidden", "-1"], "--hidden"), (["recall", "--lag", "1"], "--lag"),
@@ -155,11 +160,16 @@ import Testing
     (["classify", "--hidden", "1"], "--hidden"), (["tagging", "--epochs", "-1"], "--epochs"),
     (["frames", "--unseen", "1.5"], "--unseen"), (["captions", "--epochs", "many"], "--epochs"),
     (["generate", "--temperature", "nan"], "--temperature"), (["speech", "--times", "0"], "--times"),
-    (["dates", "--figure", "/nonexistent/figure.svg"], "/nonexistent"),
+    (["dates", "--figure", "/nonexistent/figure.svg"], "/nonexistent"), (["gradients", "--steps", "76"], "--steps"),
+    (["classify", "--small", "--folder", "."], "--folder"), (["tagging", "--small", "--folder", "."], "--folder"),
+    (["generate", "--small", "--folder", "."], "--folder"), (["frames", "--small", "--data", "/tmp"], "--data"),
+    (["captions", "--small", "--data", "/tmp"], "--data"), (["speech", "--small", "--times", "2"], "--times"),
+    (["speech", "--small", "--espeak", "/bin/true"], "--espeak"),
+    (["recall", "--learning-rate", "0"], "--learning-rate"),
   ])
   func wrongOptions(_ arguments: [String], _ named: String) throws {
     let output = try Example.run("gallery", arguments)
     #expect(output.status == 64)
-    #expect(output.errors.contains(named))
+    #expect(Example.firstError(output).contains(named), "\(output.errors)")
   }
 }

@@ -89,7 +89,7 @@ struct ActivationsExample: ParsableCommand {
   func validate() throws {
     try pictures.agree(with: common)
     try check("depth", depth, in: 2...100)
-    try check("width", width, in: 1...4096)
+    try check("width", width, in: 1...1024)
   }
 
   func run() throws {

@@ -16,7 +16,7 @@ struct PictureOptions: ParsableArguments {
 
   func validate() throws {
     if let epochs { try check("epochs", epochs, in: 1...1000) }
-    if let batchSize { try check("batch-size", batchSize, in: 1...10_000) }
+    if let batchSize { try check("batch-size", batchSize, in: 1...1024) }
     try checkLearningRate(learningRate)
   }
 
@@ -25,19 +25,13 @@ struct PictureOptions: ParsableArguments {
 
   /// --small has pictures of its own.
   func agree(with run: RunOptions) throws {
-    if run.small && data != nil { throw ValidationError("--data: --small takes no data") }
+    try run.refuse("data", data)
   }
 
   /// Fashion-MNIST, or with --small so many made-up pictures.
   func load(_ run: RunOptions, small count: Int, _ kind: Pictures.Kind) throws -> Pictures {
     try Pictures(run, folder: data, small: count, kind)
   }
-}
-
-/// Throws where a learning rate was asked for that is none.
-func checkLearningRate(_ rate: Double?) throws {
-  guard let rate, !(rate > 0 && rate < 10) else { return }
-  throw ValidationError("--learning-rate \(rate): it must be above 0 and below 10")
 }
 
 /// Pictures of 28 x 28 in ten classes: for training, and others to measure with.

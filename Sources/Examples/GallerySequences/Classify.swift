@@ -8,14 +8,15 @@ struct Classify: ParsableCommand {
     discussion: "Lines are those of a clone of this repository; a sixth of its files is held out.")
 
   @OptionGroup var options: RunOptions
-  @Option(help: "A folder with Swift, C and Markdown files.")
-  var folder = "."
+  @Option(help: "A folder with Swift, C and Markdown files (default: the working folder).")
+  var folder: String?
   @Option(help: "Epochs of the training.")
   var epochs: Int?
   @Option(help: "Numbers in the state of each direction.")
   var hidden: Int?
 
   func validate() throws {
+    try options.refuse("folder", folder)
     if let epochs { try check("epochs", epochs, in: 1...1000) }
     if let hidden { try check("hidden", hidden, in: 4...1024) }
   }
@@ -23,7 +24,7 @@ struct Classify: ParsableCommand {
   func run() throws {
     let corpus =
       try options.small
-      ? LineCorpus(imitating: 150, seed: options.seed) : LineCorpus(folder: folder, seed: options.seed)
+      ? LineCorpus(imitating: 150, seed: options.seed) : LineCorpus(folder: folder ?? ".", seed: options.seed)
     try options.seeded {
       let model = LineClassifier(
         Alphabet(corpus.training.map(\.text)), hidden: hidden ?? (options.small ? 16 : 64))

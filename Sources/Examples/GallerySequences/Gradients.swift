@@ -50,7 +50,7 @@ struct Gradients: ParsableCommand {
   @Option(help: "Steps T of the recurrence.")
   var steps = 50
 
-  func validate() throws { try check("steps", steps, in: 10...500) }
+  func validate() throws { try check("steps", steps, in: 10...75) }
 
   func run() throws {
     var outcome = Outcome(sampleName: "sequences")

@@ -51,18 +51,22 @@ package struct LineCorpus {
 
   /// Lines of code of a folder's Swift and C files, without comments; and English of its Markdown and its Swift comments.
   init(folder: String, seed: UInt64) throws {
-    let folder = try SourceFolder(folder)
-    let swift = try folder.texts(["swift"]), c = try folder.texts(["c", "h"]), markdown = try folder.texts(["md"])
+    let source = try SourceFolder(folder)
+    let swift = try source.texts(["swift"]), c = try source.texts(["c", "h"]), markdown = try source.texts(["md"])
     let code = { (text: String) in text.split(separator: "\n").compactMap { Self.code($0) } }
-    let prose = { (text: String) in text.split(separator: "\n").compactMap { Self.prose($0) } }
     let comments = swift.map { text in
       text.split(separator: "\n").map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("/// ") }
         .map { String($0.dropFirst(4)) }.joined(separator: "\n")
     }
     var choices = Choices(seed: seed)
-    let languages = [swift.map(code), c.map(code), (markdown + comments).map(prose)]
+    let languages = [swift.map(code), c.map(code), (markdown + comments).map { Self.prose(in: $0) }]
     for (language, files) in languages.enumerated() {
       add(files.shuffled(using: &choices), language, &choices)
+      guard training.last?.language == language, heldOut.last?.language == language else {
+        throw DataError(
+          "\(folder): too few lines of \(Self.names[language]) to learn from and to hold out; --folder names a folder with "
+            + "more, such as a clone of apus")
+      }
     }
     training.shuffle(using: &choices)
   }
@@ -104,6 +108,19 @@ package struct LineCorpus {
   package static func prose(_ line: some StringProtocol) -> String? {
     guard line.first?.isLetter == true, line.split(separator: " ").count > 4 else { return nil }
     return cut(line)
+  }
+
+  /// The lines of running text of a document; blocks between lines that begin with ``` are code.
+  package static func prose(in text: String) -> [String] {
+    var lines: [String] = [], isCode = false
+    for line in text.split(separator: "\n") {
+      if line.drop(while: { $0 == " " }).hasPrefix("```") {
+        isCode.toggle()
+      } else if !isCode, let own = prose(line) {
+        lines.append(own)
+      }
+    }
+    return lines
   }
 
   private static func cut(_ text: some StringProtocol) -> String? {

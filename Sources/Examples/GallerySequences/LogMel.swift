@@ -36,7 +36,7 @@ package struct LogMel {
     filters = Tensor(weights, shape: [bins, Self.bands])
   }
 
-  /// Bands x frames, with the mean 0 and the deviation 1; silence behind the end of the samples.
+  /// Bands x frames, with the mean 0 and the deviation 1, or all 0 of silence alone; silence behind the end of the samples.
   package func callAsFunction(_ samples: [Float], frames: Int) -> Tensor {
     let length = (frames - 1) * Self.hop + Self.frame
     let sound = Array(samples.prefix(length)) + [Float](repeating: 0, count: max(0, length - samples.count))
@@ -45,7 +45,8 @@ package struct LogMel {
     ])
     let power = matmul(x, cosines).squared() + matmul(x, sines).squared()
     let y = (matmul(power, filters) + 1e-3).log()
-    let centred = y - y.mean()
-    return (centred / centred.squared().mean().squareRoot()).transposed()
+    let centred = y - y.mean(), deviation = centred.squared().mean().squareRoot()
+    // Silence has none.
+    return (deviation.scalar > 1e-4 ? centred / deviation : centred).transposed()
   }
 }

@@ -36,20 +36,23 @@ struct Speech: ParsableCommand {
       """)
 
   @OptionGroup var options: RunOptions
-  @Option(help: "The program that speaks.")
-  var espeak = "/usr/bin/espeak-ng"
-  @Option(help: "How often each voice says a digit in each accent.")
-  var times = 4
+  @Option(help: "The program that speaks (default: \(Utterances.debianProgram)).")
+  var espeak: String?
+  @Option(help: "How often each voice says a digit in each accent (default: 4).")
+  var times: Int?
   @Option(help: "Epochs of the training.")
   var epochs: Int?
 
   func validate() throws {
-    try check("times", times, in: 1...100)
+    try options.refuse("espeak", espeak)
+    try options.refuse("times", times)
+    if let times { try check("times", times, in: 1...100) }
     if let epochs { try check("epochs", epochs, in: 1...1000) }
   }
 
   func run() throws {
     var choices = Choices(seed: options.seed)
+    let espeak = espeak ?? Utterances.debianProgram, times = times ?? 4
     let start = ContinuousClock.now
     let (training, test) =
       try options.small

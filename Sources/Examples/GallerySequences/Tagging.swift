@@ -26,14 +26,15 @@ struct Tagging: ParsableCommand {
       """)
 
   @OptionGroup var options: RunOptions
-  @Option(help: "A folder with Swift files.")
-  var folder = "."
+  @Option(help: "A folder with Swift files (default: the working folder).")
+  var folder: String?
   @Option(help: "Epochs of the training.")
   var epochs: Int?
   @Option(help: "Numbers in the state of each direction.")
   var hidden: Int?
 
   func validate() throws {
+    try options.refuse("folder", folder)
     if let epochs { try check("epochs", epochs, in: 1...1000) }
     if let hidden { try check("hidden", hidden, in: 4...1024) }
   }
@@ -72,12 +73,18 @@ struct Tagging: ParsableCommand {
   func run() throws {
     var choices = Choices(seed: options.seed)
     let length = options.small ? 48 : 192
-    let files = try options.small ? Self.imitation(&choices) : SourceFolder(folder).texts(["swift"])
-    let order = files.shuffled(using: &choices), cut = order.count / 6
+    let files = try options.small ? Self.imitation(&choices) : SourceFolder(folder ?? ".").texts(["swift"])
+    let order = files.shuffled(using: &choices), cut = max(1, order.count / 6)
     let all = [order[..<cut], order[cut...]].map { files in
       files.flatMap { Self.stretches($0, length: length) }.shuffled(using: &choices).prefix(8000)
     }
-    let (heldOut, training) = (Array(all[0].prefix(1000)), Array(all[1]))
+    let heldOut = Array(all[0].prefix(1000)), known = Set(heldOut.map(\.text))
+    let training = all[1].filter { !known.contains($0.text) }
+    guard !heldOut.isEmpty, !training.isEmpty else {
+      throw DataError(
+        "\(folder ?? "."): too few stretches of \(length) characters to learn from and to hold out; --folder names a folder "
+          + "with more Swift files, such as a clone of apus")
+    }
     let alphabet = Alphabet(training.map { String(decoding: $0.text, as: UTF8.self) })
     func dataset(_ parts: [Stretch]) -> TensorDataset {
       TensorDataset(

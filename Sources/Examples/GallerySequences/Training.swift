@@ -30,8 +30,13 @@ struct Training {
     metrics: [Metric] = [.accuracy], loss: @escaping (Tensor, Tensor) -> Tensor = { softmaxCrossEntropy($0, $1) }
   ) throws -> [EpochRecord] {
     let (trainer, loader) = trainer(model, on: data, run, metrics: metrics, loss: loss)
-    return try trainer.fit(loader, validation: validation.map { DataLoader($0, batchSize: 200) })
+    return try trainer.fit(loader, validation: validation.map { DataLoader($0, batchSize: 200, seed: run.testSeed) })
   }
+}
+
+extension RunOptions {
+  /// What made-up data to measure with are drawn by: never the numbers of a training.
+  var testSeed: UInt64 { seed ^ 0x7e57 }
 }
 
 /// SplitMix64 (G. Steele et al., 2014): what made-up data are drawn by, the same on every run with a seed.

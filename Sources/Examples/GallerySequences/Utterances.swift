@@ -6,6 +6,8 @@ import Synchronization
 /// Spoken digits, or what stands for them.
 struct Utterances {
   static let rate = 22050.0
+  /// Where Debian puts espeak-ng.
+  static let debianProgram = "/usr/bin/espeak-ng"
   /// Frames of an utterance: 0.75 s.
   static let frames = 64
   private static let digits = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -37,7 +39,7 @@ struct Utterances {
         }
       }
     }
-    // Two at a time: a process is begun for each.
+    // As many at a time as there are cores: a process is begun for each.
     let results = Mutex([Result<[Float], any Error>?](repeating: nil, count: orders.count))
     DispatchQueue.concurrentPerform(iterations: orders.count) { [orders] i in
       let result = Result { try speak(program, orders[i].arguments) }
@@ -66,6 +68,15 @@ struct Utterances {
     let wave = [UInt8](bytes)
     guard process.terminationStatus == 0, wave.count > 4000, wave.starts(with: "RIFF".utf8) else {
       throw DataError("\(program) \(arguments.joined(separator: " ")): \(wave.count) bytes, which are no sound")
+    }
+    func number(_ place: Int, bytes: Int) -> Int {
+      (0..<bytes).reduce(0) { $0 | Int(wave[place + $1]) << (8 * $1) }
+    }
+    let (channels, rate, bits) = (number(22, bytes: 2), number(24, bytes: 4), number(34, bytes: 2))
+    guard channels == 1, rate == Int(Self.rate), bits == 16 else {
+      throw DataError(
+        "\(program): a sound of \(channels) channels, \(rate) samples a second and \(bits) bits, not of 1, "
+          + "\(Int(Self.rate)) and 16")
     }
     let samples = stride(from: 44, to: wave.count - 1, by: 2).map {
       Float(Int16(bitPattern: UInt16(wave[$0]) | UInt16(wave[$0 + 1]) << 8)) / 32768

@@ -42,6 +42,8 @@ package struct FashionMNIST {
       else {
         throw DataError("\(folder): \(images.shape) images and \(labels.shape) labels, not \(count) of 28 x 28")
       }
+      let most = labels.withElements(UInt8.self) { $0.max() ?? 0 }
+      guard most <= 9 else { throw DataError("\(folder): a label of \(part) is \(most); classes are 0 to 9") }
       return dataset(images, labels.converted(to: .int32))
     } catch let error as FileError where error.code == .system {
       throw DataError("\(error); apt-get install dataset-fashion-mnist, or name its folder with --data")

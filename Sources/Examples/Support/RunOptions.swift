@@ -16,10 +16,22 @@ package struct RunOptions: ParsableArguments {
   /// A file that cannot be written is told now and not after minutes.
   package func validate() throws {
     guard let figure else { return }
-    let folder = URL(fileURLWithPath: figure).deletingLastPathComponent().path
-    guard FileManager.default.isWritableFile(atPath: folder) else {
-      throw ValidationError("--figure \(figure): the folder \(folder) must be there and writable")
+    guard !figure.isEmpty else { throw ValidationError("--figure: it must name a file") }
+    let files = FileManager.default
+    func isFolder(_ path: String) -> Bool {
+      var isFolder: ObjCBool = false
+      return files.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
     }
+    guard !isFolder(figure) else { throw ValidationError("--figure \(figure): it is a folder") }
+    let folder = URL(fileURLWithPath: figure).deletingLastPathComponent().path
+    guard isFolder(folder), files.isWritableFile(atPath: folder) else {
+      throw ValidationError("--figure \(figure): \(folder) must be a folder that is writable")
+    }
+  }
+
+  /// Throws where --small stands beside an option that it has no use for.
+  package func refuse(_ option: String, _ value: (some Any)?) throws {
+    try ExampleSupport.refuse(option, value, small: small)
   }
 
   /// Runs a training and its drawing with random numbers of the seed.
@@ -36,6 +48,17 @@ package struct RunOptions: ParsableArguments {
       throw DataError("--figure \(figure): \(error.localizedDescription)")
     }
   }
+}
+
+/// Throws where --small stands beside an option that it has no use for.
+package func refuse(_ option: String, _ value: (some Any)?, small: Bool) throws {
+  if small && value != nil { throw ValidationError("--\(option): --small does without it") }
+}
+
+/// Throws where a learning rate was asked for that is none.
+package func checkLearningRate(_ rate: Double?) throws {
+  guard let rate, !(rate > 0 && rate < 10) else { return }
+  throw ValidationError("--learning-rate \(rate): it must be above 0 and below 10")
 }
 
 /// Throws unless the value of an option is in a range.

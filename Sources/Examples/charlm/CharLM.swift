@@ -49,8 +49,10 @@ extension Cell: ExpressibleByArgument {}
     ] {
       if let value { try check(name, value, in: 1...1_000_000) }
     }
-    for (name, value) in [("learning-rate", learningRate), ("clip", clip), ("temperature", temperature)] {
-      if let value, !(value > 0 && value < 1e6) {
+    try checkLearningRate(learningRate)
+    try refuse("text", text.first, small: small)
+    for (name, value) in [("clip", clip), ("temperature", temperature)] {
+      if !(value > 0 && value < 1e6) {
         throw ValidationError("--\(name) \(value): it must be above 0 and below 1000000")
       }
     }

@@ -2,31 +2,13 @@ import Apus
 import ArgumentParser
 import ExampleSupport
 
-/// LeNet-5 (Y. LeCun et al., 1998) with today's activations and pooling.
-func makeLeNet() -> Sequential {
-  Sequential {
-    Conv2D(inputChannels: 1, outputChannels: 6, kernelSize: 5, padding: [2])
-    ReLU()
-    MaxPool2D(2)
-    Conv2D(inputChannels: 6, outputChannels: 16, kernelSize: 5)
-    ReLU()
-    MaxPool2D(2)
-    Flatten()
-    Linear(400, 120)
-    ReLU()
-    Linear(120, 84)
-    ReLU()
-    Linear(84, 10)
-  }
-}
-
 @main struct LeNet: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "lenet", abstract: "Trains LeNet-5 to tell the clothes of Fashion-MNIST.",
     discussion: "The data are Debian's: apt-get install dataset-fashion-mnist.")
 
-  @Option(help: "The folder of the four files.")
-  var data = FashionMNIST.debianFolder
+  @Option(help: "The folder of the four files (default: \(FashionMNIST.debianFolder)).")
+  var data: String?
   @Option(help: "Epochs of the whole training.")
   var epochs = 3
   @Option(help: "Pictures of a step.")
@@ -42,16 +24,17 @@ func makeLeNet() -> Sequential {
   func validate() throws {
     try check("epochs", epochs, in: 1...1_000_000)
     try check("batch-size", batchSize, in: 1...1_000_000)
-    if !(learningRate > 0 && learningRate < 10) {
-      throw ValidationError("--learning-rate \(learningRate): it must be above 0 and below 10")
-    }
+    try checkLearningRate(learningRate)
+    try refuse("data", data, small: small)
   }
 
   func run() throws {
     let generator = RandomGenerator(seed: seed)
-    let model = generator.use(makeLeNet)
+    let model = generator.use(makeLeNet5)
     print(model.summary(inputShape: [1, 1, 28, 28]))
-    let data = try small ? FashionMNIST(imitating: 640, seed: seed) : FashionMNIST(folder: data)
+    let data =
+      try small
+      ? FashionMNIST(imitating: 640, seed: seed) : FashionMNIST(folder: data ?? FashionMNIST.debianFolder)
     let training = DataLoader(data.training, batchSize: batchSize, shuffles: true, seed: seed)
     let test = DataLoader(data.test, batchSize: 250)
 
