@@ -111,7 +111,7 @@ struct Frames: ParsableCommand {
     let garments =
       try options.small
       ? FashionMNIST(imitating: 200, seed: options.seed) : FashionMNIST(folder: data ?? FashionMNIST.debianFolder)
-    let unseen = unseen ?? (options.small ? 0.8 : 0.95)
+    let unseen = unseen ?? (options.small ? 0.9 : 0.95)
     let steps = options.small ? 6 : 12, canvas = options.small ? 32 : 40
     let training = MovingGarments(
       garments: garments.training, count: options.small ? 256 : 8000, steps: steps, canvas: canvas, hidden: unseen)
@@ -125,7 +125,7 @@ struct Frames: ParsableCommand {
           canvas: canvas, channels: options.small ? 4 : 8, hidden: options.small ? 24 : 64, isRecurrent: isRecurrent)
         print(model.summary(inputShape: [1, steps, 1, canvas, canvas]))
         let plan = Training(
-          epochs: epochs ?? (options.small ? 4 : 10), batchSize: options.small ? 8 : 32,
+          epochs: epochs ?? (options.small ? 6 : 10), batchSize: options.small ? 8 : 32,
           rate: options.small ? 0.005 : 0.002, sampleName: "sequences")
         let history = try plan.fit(model, on: training, validation: test, options)
         outcome.count(history)
