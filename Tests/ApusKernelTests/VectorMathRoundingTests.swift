@@ -5,8 +5,8 @@ import Testing
 
 /// The vector functions where the caller rounds upward, downward or toward zero: no reduction may land in the wrong piece.
 /// What follows the mode is the reduction of exp in sets without pieces, whose rest is then twice as long: its polynomial
-/// is off by 2e-5 there. e^x - 1 is so, by 4e-5, relative to the larger of itself and 1, because a power of 2 beside the nearest one
-/// cancels.
+/// is off by 2e-5 there. e^x - 1 is off by 4e-5, relative to the larger of itself and 1, because a power of 2 beside the
+/// nearest one cancels.
 ///
 /// Nothing here suspends between setting the register and putting it back.
 @Suite struct VectorMathRoundingTests {
