@@ -93,10 +93,7 @@ struct Pictures {
     let trainer = Trainer(model, optimizer: optimizer, metrics: [.accuracy]) { output, labels in
       softmaxCrossEntropy(output, labels)
     }
-    trainer.options.epochs = epochs
-    trainer.options.schedule = .cosine(from: rate, over: epochs * loader.batchCount)
-    trainer.options.scheduleUnit = .step
-    trainer.options.sampleName = "images"
+    trainer.options.fall(from: rate, over: epochs, of: loader, counting: "images")
     return try trainer.fit(loader, validation: DataLoader(test, batchSize: 250))
   }
 

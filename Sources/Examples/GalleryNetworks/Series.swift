@@ -170,10 +170,7 @@ struct SeriesExample: ParsableCommand {
       let trainer = Trainer(model, optimizer: Adam(model.parameters, learningRate: learningRate)) { output, target in
         meanAbsoluteError(output, target)
       }
-      trainer.options.epochs = epochs
-      trainer.options.schedule = .cosine(from: learningRate, over: epochs * loader.batchCount)
-      trainer.options.scheduleUnit = .step
-      trainer.options.sampleName = "days"
+      trainer.options.fall(from: learningRate, over: epochs, of: loader, counting: "days")
       let history = try trainer.fit(loader, validation: DataLoader(test, batchSize: 128))
 
       let error = (history.last?.validationLoss ?? .nan) * deviation

@@ -16,11 +16,8 @@ struct Training {
   ) -> (trainer: Trainer, loader: DataLoader) {
     let loader = DataLoader(data, batchSize: batchSize, shuffles: true, seed: run.seed)
     let trainer = Trainer(model, optimizer: Adam(model.parameters, learningRate: rate), metrics: metrics, loss: loss)
-    trainer.options.epochs = epochs
-    trainer.options.schedule = .cosine(from: rate, over: epochs * loader.batchCount)
-    trainer.options.scheduleUnit = .step
+    trainer.options.fall(from: rate, over: epochs, of: loader, counting: sampleName)
     trainer.options.clipNorm = clipNorm
-    trainer.options.sampleName = sampleName
     return (trainer, loader)
   }
 

@@ -33,3 +33,13 @@ package struct TrainerOptions: ParsableArguments {
     return try trainer.fit(training, validation: validation)
   }
 }
+
+extension Trainer.Options {
+  /// So many epochs of a loader, over whose steps the learning rate falls to 0 along a cosine.
+  package mutating func fall(from rate: Double, over epochs: Int, of loader: DataLoader, counting sampleName: String) {
+    self.epochs = epochs
+    schedule = .cosine(from: rate, over: epochs * loader.batchCount)
+    scheduleUnit = .step
+    self.sampleName = sampleName
+  }
+}

@@ -108,11 +108,8 @@ extension Cell: ExpressibleByArgument {}
       softmaxCrossEntropy($0, $1)
     }
     let loader = DataLoader(training, batchSize: 1)
-    trainer.options.epochs = epochs ?? (small ? 6 : 20)
-    trainer.options.schedule = .cosine(from: rate, over: trainer.options.epochs * loader.batchCount)
-    trainer.options.scheduleUnit = .step
+    trainer.options.fall(from: rate, over: epochs ?? (small ? 6 : 20), of: loader, counting: "characters")
     trainer.options.clipNorm = clip
-    trainer.options.sampleName = "characters"
     return (model, try files.fit(trainer, loader, validation: DataLoader(heldOut, batchSize: 1)))
   }
 

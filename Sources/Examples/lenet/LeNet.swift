@@ -42,10 +42,7 @@ import ExampleSupport
     let trainer = Trainer(model, optimizer: optimizer, metrics: [.accuracy], generator: generator) { output, labels in
       softmaxCrossEntropy(output, labels)
     }
-    trainer.options.epochs = epochs
-    trainer.options.schedule = .cosine(from: learningRate, over: epochs * training.batchCount)
-    trainer.options.scheduleUnit = .step
-    trainer.options.sampleName = "images"
+    trainer.options.fall(from: learningRate, over: epochs, of: training, counting: "images")
 
     let history = try files.fit(trainer, training, validation: test)
     guard let last = history.last, let accuracy = last.validationMetrics.first else { return }
