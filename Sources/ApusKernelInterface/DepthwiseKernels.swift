@@ -57,18 +57,18 @@
   public var resultRowPitch = 0
   /// The result is added to rather than overwritten.
   public var accumulate = false
-  /// Source and result are larger than the caches (of a gradient by weights: than the second level): blocks of the source
-  /// are fetched ahead, and a result of positions goes past the caches where it is aligned.
+  /// Source and result are larger than the caches (of a gradient by weights of stride 1: than the second level): the next
+  /// block of the source is fetched ahead, and a result of positions goes past the caches where it is aligned.
   public var isLarge = false
 
   /// From one vector of channels to the next in the weights, whose taps are vectors one after the other.
   public var weightPitch = 0
   /// A vector of zeros.
   public var zeros: UnsafeRawPointer
-  /// Room for `waitingVectors` vectors, in which a block's sums, or dy, may wait for the next vector of channels; or nil.
+  /// Room for `waitingVectors` vectors, in which sums, or dy, wait for the next row or the next vector of channels.
   public var waiting: UnsafeMutableRawPointer?
-  /// Seven lines of seven positions.
-  public static let waitingVectors = 49
+  /// Two lines of seven positions of eight vectors of channels; a block's 49 positions take less.
+  public static let waitingVectors = 112
 
   /// No lines.
   @inlinable public init(zeros: UnsafeRawPointer) { self.zeros = zeros }

@@ -116,13 +116,14 @@ final class DepthwiseConvolution: GatherMethod {
   private var blockBytes: Int {
     let (lines, pixels) = chunk(channels: blockChannels)
     let elements = lines * pixels * step.height * step.width * blockChannels + gemm.lanes
-    return (max(elements, DepthwiseShape.waitingVectors * gemm.lanes) * size).roundedUp(to: 64)
+    return (elements * size).roundedUp(to: 64)
   }
   private var bandBytes: Int {
     rows.inPlace ? 0 : (rows.elements(linesPerBand, pixelsPerBand, channels: blockChannels) * size).roundedUp(to: 64)
   }
+  private var waitingBytes: Int { (DepthwiseShape.waitingVectors * gemm.lanes * size).roundedUp(to: 64) }
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
-    (bandBytes + (result.isChannelsLast ? 1 : 2) * blockBytes, 0)
+    (waitingBytes + bandBytes + (result.isChannelsLast ? 1 : 2) * blockBytes, 0)
   }
 
   // MARK: Runs
@@ -188,7 +189,7 @@ final class DepthwiseConvolution: GatherMethod {
   ) {
     let view = rows.view(
       task.source, sample: part.sample, depth: part.depth, lines: part.lines, pixels: part.pixels,
-      channels: part.channels, band: scratch, gemm)
+      channels: part.channels, band: scratch + waitingBytes, gemm)
     // Passes that share lines of the result take turns, so that these stay near.
     let chunk =
       storesSums && (passes.count == 1 || spreads)
@@ -202,7 +203,7 @@ final class DepthwiseConvolution: GatherMethod {
         while pixel < part.pixels.upperBound {
           let pixelEnd = min(pixel + chunk.pixels, part.pixels.upperBound)
           runChunk(
-            task, part, view, depthStart, line..<lineEnd, pixel..<pixelEnd, storesSums, scratch + bandBytes)
+            task, part, view, depthStart, line..<lineEnd, pixel..<pixelEnd, storesSums, scratch)
           pixel = pixelEnd
         }
         line = lineEnd
@@ -213,8 +214,9 @@ final class DepthwiseConvolution: GatherMethod {
   /// All passes of some positions.
   private func runChunk(
     _ task: GatherTask, _ part: Part, _ view: DepthwiseRows.View, _ depthStart: Int, _ lines: Range<Int>,
-    _ pixels: Range<Int>, _ storesSums: Bool, _ block: UnsafeMutableRawPointer
+    _ pixels: Range<Int>, _ storesSums: Bool, _ scratch: UnsafeMutableRawPointer
   ) {
+    let block = scratch + waitingBytes + bandBytes
     let depth = depthStart + part.depth * step.depth
     let channels = part.channels.count
     // Rows and columns of the result, which may end in mid-stride.
@@ -227,7 +229,7 @@ final class DepthwiseConvolution: GatherMethod {
     let target = Target(
       at: storesSums ? task.result + first * size : block, pixelPitch: pixelPitch, rowPitch: rowPitch,
       lines: lines, pixels: pixels, accumulate: storesSums && task.output.isAccumulate,
-      isLarge: storesSums && isLarge, waiting: storesSums && !isLarge ? block : nil)
+      isLarge: storesSums && isLarge, waiting: scratch)
     let weights =
       task.weights + part.channels.lowerBound / gemm.lanes * self.weights.pitch * size
     if spreads {
@@ -259,7 +261,7 @@ final class DepthwiseConvolution: GatherMethod {
     /// It is the result itself, and that outgrows the caches.
     var isLarge: Bool
     /// See `DepthwiseShape.waiting`.
-    var waiting: UnsafeMutableRawPointer?
+    var waiting: UnsafeMutableRawPointer
   }
 
   /// Each pass over some positions of a chunk, and some of its channels.

@@ -122,13 +122,13 @@ private func addProducts<
 }
 
 #if APUS_32_REGISTERS
-  /// The same for all taps of a 3x3 kernel and two lines at once, which share rows of the source; `positions` of them, in
+  /// The same for all taps of a 3x3 kernel of stride 1 and two lines at once, which share rows of the source; `positions` of them, in
   /// groups of MC. Products go by groups, and in a group by lines.
   @inline(never)
-  func depthwiseGradientPair<let MC: Int, let STRIDE: Int, V: KernelVector>(
+  func depthwiseGradientPair<let MC: Int, V: KernelVector>(
     _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
     _ dy: UnsafePointer<V.Scalar>, _ row: Int, _ positions: Range<Int>, _ channels: Range<Int>, _: V.Type,
-    _: Count<MC>.Type, _: Count<STRIDE>.Type
+    _: Count<MC>.Type
   ) {
     let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
     let columns: DepthwiseColumns<V.Scalar> = (
@@ -137,7 +137,7 @@ private func addProducts<
     let rowPitch = shape.pointee.rowPitch
     let pitch = shape.pointee.resultPixelPitch
     let below = dy + shape.pointee.resultRowPitch
-    let next = shape.pointee.isLarge ? MC &* STRIDE &* columns.pitch : 0
+    let next = shape.pointee.isLarge ? MC &* columns.pitch : 0
     var channel = channels.lowerBound
     while channel < channels.upperBound {
       let w = sums + channel / V.lanes &* shape.pointee.weightPitch
@@ -145,7 +145,7 @@ private func addProducts<
       for t in 0..<9 { acc[t] = V.load(UnsafePointer(w + t &* V.lanes)) }
       var position = positions.lowerBound
       while position < positions.upperBound {
-        let at = columns.first &+ position &* STRIDE
+        let at = columns.first &+ position
         var gradient = apus_pin_integer(position &* pitch &+ channel)
         var upper = InlineArray<MC, V>(repeating: V.zero)
         var lower = InlineArray<MC, V>(repeating: V.zero)
@@ -157,11 +157,10 @@ private func addProducts<
         // Row by row as instances of their own: a loop over them leaves dy in memory.
         let p = source + (row &* rowPitch &+ at &* columns.pitch &+ channel)
         let rows: GradientRows<V.Scalar> = (p, rowPitch, row, shape.pointee.sourceHeight, at)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<0>.self, Count<STRIDE>.self)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<1>.self, Count<STRIDE>.self)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<2>.self, Count<STRIDE>.self)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<3>.self, Count<STRIDE>.self)
-        if STRIDE > 1 { addRow(columns, rows, next, upper, lower, &acc, V.self, Count<4>.self, Count<STRIDE>.self) }
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<0>.self)
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<1>.self)
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<2>.self)
+        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<3>.self)
         position &+= MC
       }
       for t in 0..<9 { acc[t].store(w + t &* V.lanes) }
@@ -174,27 +173,25 @@ private func addProducts<
 
   /// The products of row R of those that two lines meet; of the group `next` elements on it fetches its own.
   @inline(__always)
-  private func addRow<let R: Int, let MC: Int, let STRIDE: Int, V: KernelVector>(
+  private func addRow<let R: Int, let MC: Int, V: KernelVector>(
     _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ next: Int, _ upper: InlineArray<MC, V>,
-    _ lower: InlineArray<MC, V>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type, _: Count<STRIDE>.Type
+    _ lower: InlineArray<MC, V>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type
   ) {
     if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
     let first = apus_pin_integer(rows.column)
-    let count = (MC - 1) * STRIDE + 3
+    let count = MC + 2
     // One running offset, pinned: else every column's would be kept through the loop, on the stack.
     var at = apus_pin_integer(R &* rows.pitch)
     for i in 0..<count {
-      var x = V.load(EdgeColumns.pointer(rows.p + at, i, count, first &+ i, columns.width, columns.zeros))
-      // With a stride of 2 columns would be loaded early, and push dy out of the registers.
-      if STRIDE > 1 { x = V.pinned(x) }
+      let x = V.load(EdgeColumns.pointer(rows.p + at, i, count, first &+ i, columns.width, columns.zeros))
       // Without a condition, which would be a branch for each.
-      if i >= count - MC * STRIDE { apus_prefetch_second_level(rows.p + (at &+ next)) }
+      if i >= 2 { apus_prefetch_second_level(rows.p + (at &+ next)) }
       at = apus_pin_integer(at &+ columns.pitch)
-      for t in 0..<3 where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
-        let j = (i - t) / STRIDE
+      for t in 0..<3 where i - t >= 0 && i - t < MC {
+        let j = i - t
         if R < 3 { acc[3 * min(R, 2) + t] = V.multiplyAdd(acc[3 * min(R, 2) + t], x, upper[j]) }
-        if R >= STRIDE {
-          acc[3 * max(R - STRIDE, 0) + t] = V.multiplyAdd(acc[3 * max(R - STRIDE, 0) + t], x, lower[j])
+        if R >= 1 {
+          acc[3 * max(R - 1, 0) + t] = V.multiplyAdd(acc[3 * max(R - 1, 0) + t], x, lower[j])
         }
       }
     }
@@ -304,41 +301,24 @@ private func addProducts<
     }
   }
 
-  /// Positions of a line that pairs of lines take together, in groups of 7 or 4.
-  private func pairedPositions(_ s: DepthwiseShape) -> Int {
+  /// Positions of a line that bands, or pairs of lines, take together, from the first one on.
+  private func sharedPositions(_ s: DepthwiseShape, _ isBand: Bool) -> Int {
+    if isBand {
+      let done = s.columns >= DepthwiseBand.positions ? s.columns &- s.columns % DepthwiseBand.positions : 0
+      let all = done &+ (s.columns &- done) / 4 &* 4
+      return depthwiseBandFits(s, s.column, all) ? all : 0
+    }
     let isThree =
-      s.widthTaps == 3 && s.heightTaps == 3 && s.heightStep == 1 && s.widthStep == 1 && s.rowStride == s.columnStride
-      && s.columnStride <= 2
+      s.widthTaps == 3 && s.heightTaps == 3 && s.heightStep == 1 && s.widthStep == 1 && s.rowStride == 1
+      && s.columnStride == 1
     let done = s.columns % 7 == 0 ? s.columns : s.columns & ~3
     // All columns but the first and the last of a group must exist.
-    let fits = s.column >= -1 && s.column &+ (done &- 1) &* s.columnStride &+ 2 <= s.sourceWidth
+    let fits = s.column >= -1 && s.column &+ done &+ 1 <= s.sourceWidth
     return isThree && fits ? done : 0
-  }
-
-  /// `count` positions of two lines of a 3x3 kernel.
-  @inline(__always)
-  private func gradientPair<let STRIDE: Int, V: KernelVector>(
-    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
-    _ dy: UnsafePointer<V.Scalar>, _ row: Int, _ count: Int, _ channels: Range<Int>, _: V.Type,
-    _ stride: Count<STRIDE>.Type
-  ) {
-    let together = shape.pointee.columns % 7 == 0 ? 7 : 4
-    // With a stride of 2 a group's rows fill the first-level cache: all of its channels before the next group.
-    let stretch = STRIDE == 1 ? count : together
-    var position = 0
-    while position < count {
-      let range = position..<position &+ stretch
-      if together == 7 {
-        depthwiseGradientPair(shape, source, sums, dy, row, range, channels, V.self, Count<7>.self, stride)
-      } else {
-        depthwiseGradientPair(shape, source, sums, dy, row, range, channels, V.self, Count<4>.self, stride)
-      }
-      position &+= stretch
-    }
   }
 #endif
 
-/// All taps of some lines.
+/// All taps of some lines: by bands, blocks or pairs of lines, and what these leave of a line, line by line.
 @inline(__always)
 func depthwiseGradient<V: KernelVector>(
   _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
@@ -349,35 +329,43 @@ func depthwiseGradient<V: KernelVector>(
   while line < s.lines {
     let row = s.row &+ line &* s.rowStride
     let from = dy + line &* s.resultRowPitch
-    var paired = 0
+    var shared = 0
+    var lines = 1
     #if APUS_32_REGISTERS
-      if line &+ 1 < s.lines && s.channels >= V.lanes { paired = pairedPositions(s) }
-    #endif
-    var lines = paired > 0 ? 2 : 1
-    #if APUS_32_REGISTERS
-      if paired == s.columns && s.columnStride == 1 && s.columns % 7 == 0 && line &+ 7 <= s.lines { lines = 7 }
+      let bandLines = s.channels >= V.lanes ? depthwiseBandLines(s, line) : 0
+      if bandLines > 0 || line &+ 1 < s.lines && s.channels >= V.lanes { shared = sharedPositions(s, bandLines > 0) }
+      let isBlock = bandLines == 0 && shared == s.columns && s.columns % 7 == 0 && line &+ 7 <= s.lines
+      if shared > 0 { lines = bandLines > 0 ? bandLines : isBlock ? 7 : 2 }
     #endif
     for depthTap in s.firstDepthTap..<s.endDepthTap {
       let slice = source + (s.slice &+ depthTap &* s.depthStep) &* s.slicePitch
       let to = sums + depthTap &* s.heightTaps &* s.widthTaps &* V.lanes
       #if APUS_32_REGISTERS
         let whole = 0..<s.channels / V.lanes &* V.lanes
-        if lines == 7 {
-          let ahead = sharesSets(shape, source, dy, V.self) ? shape.pointee.waiting : nil
-          var position = 0
-          while position < s.columns {
-            depthwiseGradientBlock(
-              shape, slice, to, from, row, position, whole, ahead?.assumingMemoryBound(to: V.Scalar.self), V.self)
+        let ahead = sharesSets(shape, source, dy, V.self) ? s.waiting?.assumingMemoryBound(to: V.Scalar.self) : nil
+        var position = 0
+        while position < shared {
+          if bandLines > 0 {
+            let count = DepthwiseBand.positions(shared &- position)
+            depthwiseBand(
+              shape, slice, to, UnsafeMutablePointer(mutating: from + position &* s.resultPixelPitch), lines, row,
+              s.column &+ 2 &* position, count, false, true, V.self)
+            position &+= count
+          } else if isBlock {
+            depthwiseGradientBlock(shape, slice, to, from, row, position, whole, ahead, V.self)
             position &+= 7
+          } else {
+            if s.columns % 7 == 0 {
+              depthwiseGradientPair(shape, slice, to, from, row, 0..<shared, whole, V.self, Count<7>.self)
+            } else {
+              depthwiseGradientPair(shape, slice, to, from, row, 0..<shared, whole, V.self, Count<4>.self)
+            }
+            position = shared
           }
-        } else if paired > 0 && s.columnStride == 1 {
-          gradientPair(shape, slice, to, from, row, paired, whole, V.self, Count<1>.self)
-        } else if paired > 0 {
-          gradientPair(shape, slice, to, from, row, paired, whole, V.self, Count<2>.self)
         }
       #endif
       for i in 0..<lines {
-        gradientLine(shape, slice, to, from + i &* s.resultRowPitch, row &+ i &* s.rowStride, paired, V.self)
+        gradientLine(shape, slice, to, from + i &* s.resultRowPitch, row &+ i &* s.rowStride, shared, V.self)
       }
     }
     line &+= lines
