@@ -4,8 +4,8 @@
 /// The three pointers travel beside this: A at the first line's first pixel, B at the first block's first step, C at the
 /// first element. Columns are contiguous, and no more than a tile has.
 @frozen public struct TileLinesShape {
-  /// Strides, blocks and columns of every tile; its rows, and where sums are stored or added, are the kernel's. Only the
-  /// first tile prefetches.
+  /// Strides, blocks and columns of every tile; its rows, and where sums are stored or added, are the kernel's. Its
+  /// `bPrefetch` is the first tile's alone.
   public var tile: GemmTileShape
   /// The pixels of a line by register tiles.
   public var tiles: BalancedSplit
@@ -23,6 +23,11 @@
   public var tileBuffer: UnsafeMutableRawPointer?
   /// From one row of the tile buffer to the next, in elements.
   public var tileBufferStride: Int
+  /// `aheadElements` that a later call reads. The tiles after the first ask for them, in the order in which they lie: so
+  /// the hardware's own prefetcher follows.
+  public var ahead: UnsafeRawPointer?
+  /// See `ahead`.
+  public var aheadElements = 0
   /// Where a line's first and last pixels meet padding: finer blocks for the tiles that hold them, and which of those
   /// are zeros. 0: all tiles have the same blocks.
   public var edgeBlocks = 0

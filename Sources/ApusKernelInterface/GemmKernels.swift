@@ -41,6 +41,8 @@
   public var zeroRowMask = 0
   /// Every step asks for what lies so many elements after its row of B; 0 where there is nothing to come.
   public var bPrefetch = 0
+  /// C is overwritten past the caches: of tiles of two vectors, whose rows then are whole lines of memory.
+  public var streams = false
 
   /// A tile of one block, without offsets.
   @inlinable public init(

@@ -24,6 +24,10 @@ final class DirectConvolution: GatherMethod {
   let sourceStride: Extents
   let linesPerPart: Int
   let pixelsPerPart: Int
+  /// The source of neighbouring parts is one stretch of memory.
+  let isStretch: Bool
+  /// The result goes past the caches, where its lines allow it.
+  let isLarge: Bool
   let usesPatches: Bool
   let gemm: GemmKernels
   let convolution: ConvolutionKernels
@@ -78,7 +82,8 @@ final class DirectConvolution: GatherMethod {
     let resultLayout = backward ? sides.xLayout : sides.yLayout
     var samples = sides.batch
     // A 1x1 kernel without stride or padding does not see rows: one line of all pixels.
-    if passes.count == 1 && (0..<3).allSatisfy({ passes[0][$0].isIdentity }) {
+    let isPointwise = passes.count == 1 && (0..<3).allSatisfy { passes[0][$0].isIdentity }
+    if isPointwise {
       var pixels = sourceExtents.product
       if sourceLayout == .channelsLast && resultLayout == .channelsLast {
         pixels *= samples
@@ -91,8 +96,10 @@ final class DirectConvolution: GatherMethod {
       passes[0].width = .identity(pixels)
     }
     self.samples = samples
+    isStretch = isPointwise && sourceLayout == .channelsLast && sides.groups == 1
     source = ChannelTensor(channels: backward ? sides.k : sides.c, extents: sourceExtents, layout: sourceLayout)
     result = ChannelTensor(channels: backward ? sides.c : sides.k, extents: resultExtents, layout: resultLayout)
+    isLarge = DepthwiseRows.isLarge(source, result, samples: samples, size: size)
     let cin = backward ? sides.kPerGroup : sides.cPerGroup
     var order = passes.flatMap {
       $0.tapIndices(kernelHeight: sides.window.window.height, kernelWidth: sides.window.window.width)
@@ -273,6 +280,12 @@ final class DirectConvolution: GatherMethod {
     let panelSplit = BalancedSplit(
       panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
     let slotBytes = scratchBytes(threads: threads).slot
+    // Threads take parts in turn: this one is likely to get the one that is so many further.
+    func ahead(_ pixel: Int) -> Range<Int> {
+      let next = pixel + threads
+      if !isStretch || panelSplit.count > 1 || next >= pixelSplit.count { return 0..<0 }
+      return pixelSplit.start(next)..<pixelSplit.start(next + 1)
+    }
     try context.parallel(parts: bands * panelSplit.count, slots: threads) { slot, part in
       var rest = part
       func next(_ count: Int) -> Int {
@@ -290,7 +303,7 @@ final class DirectConvolution: GatherMethod {
         Part(
           sample: rest, group: group, depth: depth, lines: lineSplit.start(line)..<lineSplit.start(line + 1),
           pixels: pixelSplit.start(pixel)..<pixelSplit.start(pixel + 1),
-          panels: panelSplit.start(panel)..<panelSplit.start(panel + 1)),
+          panels: panelSplit.start(panel)..<panelSplit.start(panel + 1), ahead: ahead(pixel)),
         scratch + slot * slotBytes)
     }
   }
@@ -303,6 +316,8 @@ final class DirectConvolution: GatherMethod {
     var lines: Range<Int>
     var pixels: Range<Int>
     var panels: Range<Int>
+    /// Pixels of the same line that the thread comes to next, if they are known to follow each other in memory.
+    var ahead: Range<Int>
   }
 
   private func runPart(_ task: GatherTask, _ part: Part, _ scratch: UnsafeMutableRawPointer) {
@@ -404,6 +419,10 @@ final class DirectConvolution: GatherMethod {
     var lineStride: Int
     var output = GemmOutput()
     var tileBuffer: UnsafeMutableRawPointer?
+    /// See `GemmTileShape.streams` and `TileLinesShape.ahead`.
+    var streams = false
+    var ahead: UnsafeRawPointer?
+    var aheadElements = 0
   }
 
   /// The tiles of one pass over some of a part's positions, one panel wide.
@@ -417,7 +436,12 @@ final class DirectConvolution: GatherMethod {
       var shape = shape(
         part, pass, rows, lines: same.count, pixels: pixels, columns: columns, cRow: target.rowStride,
         cLine: target.lineStride)
-      if line == lines.lowerBound { shape.tile.bPrefetch = bPrefetch }
+      shape.tile.streams = target.streams
+      if line == lines.lowerBound {
+        shape.tile.bPrefetch = bPrefetch
+        shape.ahead = target.ahead
+        shape.aheadElements = target.aheadElements
+      }
       let cOffset = (line - lines.lowerBound) * target.lineStride * size
       shape.output = target.output
       shape.output.residual = target.output.residual.map { $0 + cOffset }
@@ -500,6 +524,17 @@ final class DirectConvolution: GatherMethod {
     target.output.bias = task.output.bias.map { $0 + channel * size }
     target.output.residual = task.output.residual.map { $0 + first * size }
     if !task.output.isOverwrite && !task.output.isAccumulate { target.tileBuffer = tileBuffer }
+    target.streams =
+      isLarge && task.output.isOverwrite && (panels.resultChannels * size).isMultiple(of: 64)
+      && UInt(bitPattern: task.result).isMultiple(of: 64)
+    // Every panel asks for its share.
+    let count = part.ahead.count * source.channels
+    let share = count.dividedRoundingUp(by: part.panels.count)
+    let done = min((panel - part.panels.lowerBound) * share, count)
+    if count > done {
+      target.ahead = task.source + (source.offset(part.sample, 0, 0, part.ahead.lowerBound, channel: 0) + done) * size
+      target.aheadElements = min(share, count - done)
+    }
     multiply(
       part, pass, lines, pixels, base, weights, columns: panels.width(panel),
       bPrefetch: panel + 1 < part.panels.upperBound ? panels.panelElements : 0, target)

@@ -22,6 +22,10 @@ final class DirectWeightGradient: WeightGradientMethod {
   let runLength: Int
   /// dy's panels are laid out as one stretch: turned where channels come first.
   let copiesDy: Bool
+  /// x and dy are long lines of pixels that no cache holds: bands are short, and what the next one reads is asked for in the
+  /// order in which it lies, because tiles of channels, a line or two out of each pixel, do not start the hardware's
+  /// prefetcher.
+  let asksAhead: Bool
   /// `runLength` by register tiles.
   let rowTiles: BalancedSplit
   let runs: [Run]
@@ -42,6 +46,11 @@ final class DirectWeightGradient: WeightGradientMethod {
   private static let bandBytes = 512 << 10
   /// Panels of dy that stay in the second-level cache beside x.
   private static let dyBytes = 128 << 10
+  /// x and dy of a band and of the next one: three quarters of a second-level cache of 1 MB.
+  private static let twoBandsBytes = 768 << 10
+  /// x and dy of a problem that one core's share of a last cache does not hold, roughly. Not the machine's, because bands
+  /// decide the bits of the sums.
+  private static let largeBytes = 8 << 20
   /// A chain of fewer steps waits for its sums to be stored.
   private static let chainSteps = 512
 
@@ -53,7 +62,11 @@ final class DirectWeightGradient: WeightGradientMethod {
     var xExtents = sides.window.input
     var dyExtents = sides.output
     var samples = sides.batch
-    if (0..<3).allSatisfy({ pass[$0].isIdentity }) {
+    let isPointwise = (0..<3).allSatisfy { [pass] in pass[$0].isIdentity }
+    asksAhead =
+      isPointwise && sides.xLayout == .channelsLast && sides.yLayout == .channelsLast && sides.groups == 1
+      && sides.batch * xExtents.product * (sides.c + sides.k) * size > Self.largeBytes
+    if isPointwise {
       var pixels = xExtents.product
       if sides.xLayout == .channelsLast && sides.yLayout == .channelsLast {
         pixels *= samples
@@ -85,6 +98,9 @@ final class DirectWeightGradient: WeightGradientMethod {
     let slices = reach(pass.depth, 1)
     let budget = Self.bandBytes / size
     var pixels = max(1, pass.width.positions)
+    if asksAhead {
+      pixels = BalancedSplit(pixels, atMost: max(64, Self.twoBandsBytes / (2 * (sides.c + sides.k) * size))).longest
+    }
     while pixels > 64 && slices * rows(1) * reach(pass.width, pixels) * pitch > budget { pixels = (pixels + 1) / 2 }
     pixels = pixels < pass.width.positions ? BalancedSplit(pass.width.positions, atMost: pixels).longest : pixels
     func elements(_ lines: Int) -> Int { slices * rows(lines) * reach(pass.width, pixels) * pitch }
@@ -133,7 +149,8 @@ final class DirectWeightGradient: WeightGradientMethod {
     }
     self.runs = runs
     rowTiles = BalancedSplit(runLength, atMost: panels.columns > gemm.lanes ? gemm.tileRows : gemm.narrowTileRows)
-    copiesDy = !dy.isChannelsLast || isAliased(dy.channels) && runs.count * rowTiles.count >= 16
+    // Steps of a panel that lie one after the other are also the steps of what is asked for.
+    copiesDy = !dy.isChannelsLast || asksAhead || isAliased(dy.channels) && runs.count * rowTiles.count >= 16
   }
 
   var details: String {
@@ -205,7 +222,9 @@ final class DirectWeightGradient: WeightGradientMethod {
             let part = Band(
               samples: sampleSplit.start(sampleBand)..<sampleSplit.start(sampleBand + 1), depth: depth,
               lines: lineSplit.start(lineBand)..<lineSplit.start(lineBand + 1),
-              pixels: pixelSplit.start(pixelBand)..<pixelSplit.start(pixelBand + 1))
+              pixels: pixelSplit.start(pixelBand)..<pixelSplit.start(pixelBand + 1),
+              ahead: asksAhead && pixelBand + 1 < pixelSplit.count
+                ? pixelSplit.start(pixelBand + 1)..<pixelSplit.start(pixelBand + 2) : 0..<0)
             add(task, part, group, panelRange, runRange, accumulate, scratch)
             accumulate = true
           }
@@ -220,6 +239,8 @@ final class DirectWeightGradient: WeightGradientMethod {
     var depth: Int
     var lines: Range<Int>
     var pixels: Range<Int>
+    /// Pixels that are asked for: see `asksAhead`.
+    var ahead: Range<Int>
   }
 
   private func add(
@@ -260,6 +281,11 @@ final class DirectWeightGradient: WeightGradientMethod {
     // Panels that share a tile's rows of x while those are near: as many as keep dy in the second-level cache.
     let together =
       copiesDy ? 1 : max(1, Self.dyBytes / (blocks * pixels * panels.columns * size))
+    // What is asked for, x and then dy in elements, spread over the tiles.
+    let xAhead = part.ahead.count * x.channels
+    let allAhead = xAhead + part.ahead.count * dy.channels
+    let calls = panelRange.count * rowTiles.count
+    var (asked, done) = (0, 0)
     var panel = panelRange.lowerBound
     while panel < panelRange.upperBound {
       let end = min(panel + together, panelRange.upperBound)
@@ -304,8 +330,20 @@ final class DirectWeightGradient: WeightGradientMethod {
           let row = rowTiles.start(i)
           for p in panel..<end {
             tile.columns = panels.width(p)
+            let b = bBase + (p - panel) * panels.columns * size
+            done += 1
+            tile.bPrefetch = 0
+            if asked * calls < allAhead * done {
+              let isX = asked < xAhead
+              let next =
+                isX
+                ? task.x + (part.ahead.lowerBound * x.channels + asked) * size
+                : task.dy + (part.ahead.lowerBound * dy.channels + asked - xAhead) * size
+              tile.bPrefetch = (next - b) / size
+              asked = min(asked + tile.k * tile.bStepStride, isX ? xAhead : allAhead)
+            }
             gemm.tile(
-              &tile, aBase + (runs[run].offset + row) * size, bBase + (p - panel) * panels.columns * size,
+              &tile, aBase + (runs[run].offset + row) * size, b,
               task.weights
                 + ((group * panels.panelsPerGroup + p) * panels.panelElements
                   + (run * runLength + row) * panels.columns) * size)

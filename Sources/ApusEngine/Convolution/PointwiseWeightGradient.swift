@@ -25,9 +25,10 @@ final class PointwiseWeightGradient: WeightGradientMethod {
 
   /// Pixels of a stretch at most: a panel of dy with them fills a first-level cache of 32 KB.
   private static let chainSteps = 256
-  /// Packed dy and packed x: half of a second-level cache of 1 MB.
+  /// Packed dy that stays in a second-level cache of 1 MB while x passes.
   private static let dyBytes = 384 << 10
-  private static let xBytes = 128 << 10
+  /// Packed x, which tiles read as a stream: so much that a pixel's part of it is long enough to be read as one, too.
+  private static let xBytes = 512 << 10
   /// Channels on either side from which on packing costs less than it saves.
   private static let leastChannels = 128
 
@@ -62,8 +63,11 @@ final class PointwiseWeightGradient: WeightGradientMethod {
       size: size)
     rowTiles = BalancedSplit(sides.c, atMost: gemm.tileRows)
     let pixels = max(1, stretches.longest)
-    panelsTogether = min(panels.panelsPerGroup, max(1, Self.dyBytes / (pixels * panels.columns * size)))
-    tilesTogether = min(rowTiles.count, max(1, Self.xBytes / (pixels * rowTiles.longest * size)))
+    // In equal groups, because x is packed again for each group of panels.
+    panelsTogether =
+      BalancedSplit(panels.panelsPerGroup, atMost: max(1, Self.dyBytes / (pixels * panels.columns * size))).longest
+    tilesTogether =
+      BalancedSplit(rowTiles.count, atMost: max(1, Self.xBytes / (pixels * rowTiles.longest * size))).longest
   }
 
   var details: String {
@@ -123,7 +127,8 @@ final class PointwiseWeightGradient: WeightGradientMethod {
           task.dy + (pixels.lowerBound * dy.channels + channel) * size, pixels.count, columns, dy.channels, 1, packedDy)
         for firstTile in Swift.stride(from: tileRange.lowerBound, to: tileRange.upperBound, by: tilesTogether) {
           let tiles = firstTile..<min(firstTile + tilesTogether, tileRange.upperBound)
-          pack(task.x, pixels, tiles, packedX)
+          // What holds all tiles is packed once.
+          if tiles != tileRange || firstPanel == panelRange.lowerBound { pack(task.x, pixels, tiles, packedX) }
           multiply(
             packedX, packedDy, task.weights, pixels.count, somePanels, tiles,
             accumulate: task.accumulate || stretch > 0)

@@ -1,4 +1,5 @@
 import ApusKernelInterface
+import ApusShims
 
 /// Lines of register tiles, one after the other; see `TileLinesShape`.
 @inline(__always)
@@ -12,6 +13,12 @@ func tileLines<V: KernelVector, H: KernelVector>(
   var tile = shape.pointee.tile
   let cStride = tile.cRowStride
   if buffer == nil { tile.accumulate = shape.pointee.output.isAccumulate } else { tile.cRowStride = bufferStride }
+  // Every step of a tile asks for as much as it reads of B: stretches of what lies ahead, spread over the tiles after the
+  // first.
+  let stretch = tile.k &* tile.blocks &* tile.bStepStride
+  let stretches = stretch > 0 ? (shape.pointee.aheadElements &+ stretch &- 1) / stretch : 0
+  let others = shape.pointee.lines &* tiles.count &- 1
+  var (asked, done) = (0, 0)
   for line in 0..<shape.pointee.lines {
     var pixel = 0
     for i in 0..<tiles.count {
@@ -28,9 +35,15 @@ func tileLines<V: KernelVector, H: KernelVector>(
         gemmTile(&tile, aTile, b, cTile, V.self, H.self)
       }
       tile.bPrefetch = 0
+      done &+= 1
+      if let ahead = shape.pointee.ahead, done &* stretches > asked &* others {
+        tile.bPrefetch = (ahead - UnsafeRawPointer(b)) / MemoryLayout<V.Scalar>.size &+ asked &* stretch
+        asked &+= 1
+      }
       pixel &+= tile.rows
     }
   }
+  if tile.streams { apus_stream_fence() }
 }
 
 /// The blocks of a line's first (1), last (2), only (3) tile, or of one between them (0).

@@ -32,43 +32,42 @@ func turnRows<V: KernelVector>(
     turned.assumingMemoryBound(to: V.Scalar.self), width, V.self)
 }
 
-/// Each step's neighbours, tile after tile. Four tiles at a time, so that a step is read in stretches that the prefetcher
-/// follows, and eight steps of each, which stay in the first-level cache even where they meet in one of its sets. A tile's
-/// last step is stored as it is, because the next tile's first one is already there.
+/// Each step's neighbours, tile after tile. Eight steps at a time, which stay in the first-level cache even where they meet
+/// in one of its sets; the next eight are asked for, because a step's neighbours end before the hardware has seen a stream.
+/// A tile's last step is stored as it is, because the next tile's first one is already there.
 @inline(__always)
 private func copySteps<V: KernelVector>(
   _ from: UnsafePointer<V.Scalar>, _ tiles: BalancedSplit, _ k: Int, _ stepStride: Int,
   _ to: UnsafeMutablePointer<V.Scalar>, _: V.Type
 ) {
-  var first = 0
-  while first < tiles.count {
-    let last = min(first &+ 4, tiles.count)
-    var step = 0
-    while step < k {
-      let end = min(step &+ 8, k)
-      for tile in first..<last {
-        let start = tiles.start(tile)
-        let count = tiles.length(tile)
-        let whole = count / V.lanes &* V.lanes
-        var p = from + (step &* stepStride &+ start)
-        var q = to + (start &* k &+ step &* count)
-        for s in step..<end {
-          var i = 0
-          while i < whole {
-            V.load(p + i).store(q + i)
-            i &+= V.lanes
-          }
-          if i < count {
-            let rest = V.load(p + i, first: count &- i)
-            if s < k &- 1 { rest.store(q + i) } else { rest.store(q + i, first: count &- i) }
-          }
-          p += stepStride
-          q += count
+  let together = 8
+  var step = 0
+  while step < k {
+    let end = min(step &+ together, k)
+    // Past the last step nothing is asked for.
+    let next = end < k ? together &* stepStride : 0
+    for tile in 0..<tiles.count {
+      let start = tiles.start(tile)
+      let count = tiles.length(tile)
+      let whole = count / V.lanes &* V.lanes
+      var p = from + (step &* stepStride &+ start)
+      var q = to + (start &* k &+ step &* count)
+      for s in step..<end {
+        apus_prefetch_second_level(p + next)
+        var i = 0
+        while i < whole {
+          V.load(p + i).store(q + i)
+          i &+= V.lanes
         }
+        if i < count {
+          let rest = V.load(p + i, first: count &- i)
+          if s < k &- 1 { rest.store(q + i) } else { rest.store(q + i, first: count &- i) }
+        }
+        p += stepStride
+        q += count
       }
-      step = end
     }
-    first = last
+    step = end
   }
 }
 
@@ -133,9 +132,13 @@ func packB<V: KernelVector>(
     let end = min(start + together, columns)
     for step in 0..<k {
       let p = source + step &* stepStride
+      let next = step &+ 8 < k ? 8 &* stepStride : 0
       var column = start
       while column + panel <= end {
         let q = packed + column &* k + step &* panel
+        for j in 0..<TileShape.vectors where j &* MemoryLayout<V>.size % 64 == 0 {
+          apus_prefetch_second_level(p + (next &+ column &+ j &* V.lanes))
+        }
         for j in 0..<TileShape.vectors { V.load(p + column + j &* V.lanes).store(q + j &* V.lanes) }
         column += panel
       }

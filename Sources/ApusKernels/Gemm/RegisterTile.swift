@@ -67,8 +67,8 @@ func registerTile<let MR: Int, let NV: Int, V: KernelVector, A: BroadcastAddress
     t.pointee.bPrefetch
   )
   if t.pointee.continues { loadTile(t, c, &sums) }
-  // C is wanted when the chains end. In a short chain the stores wait for nobody.
-  if NV > 1 && t.pointee.k &* t.pointee.blocks >= 64 {
+  // C is wanted when the chains end, unless it goes past the caches. In a short chain the stores wait for nobody.
+  if NV > 1 && !t.pointee.streams && t.pointee.k &* t.pointee.blocks >= 64 {
     for i in 0..<MR {
       apus_prefetch_for_write(c + i &* t.pointee.cRowStride)
       apus_prefetch_for_write(c + (i &* t.pointee.cRowStride &+ t.pointee.columns &- 1))
@@ -177,7 +177,7 @@ private func loadTile<let MR: Int, let NV: Int, V: KernelVector>(
   }
 }
 
-/// C = sums or C += sums, the last vector only as far as `columns` says.
+/// C = sums or C += sums, the last vector only as far as `columns` says, or C = whole vectors past the caches.
 @inline(__always)
 func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
   _ t: UnsafePointer<GemmTileShape>, _ c: UnsafeMutablePointer<V.Scalar>,
@@ -195,6 +195,10 @@ func storeTile<let MR: Int, let NV: Int, V: KernelVector>(
       } else {
         (V.load(q, first: lastCount) + sums[i][NV - 1]).store(q, first: lastCount)
       }
+    }
+  } else if NV == 2 && t.pointee.streams {
+    for i in 0..<MR {
+      for j in 0..<NV { sums[i][j].stream(c + (i &* cStride + j * V.lanes)) }
     }
   } else {
     for i in 0..<MR {
