@@ -120,12 +120,15 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
       throw .invalid(name, value, "it must be a multiple of groups, \(groups)")
     }
     let output = try outputSize()
-    for (name, count, channels, extents) in [
-      ("x", batch, inputChannels, window.input), ("y", batch, outputChannels, output),
-      ("weights", inputChannels / groups, outputChannels, window.window),
+    for (name, count, channels, extents, room) in [
+      ("x", batch, inputChannels, window.input, 2), ("y", batch, outputChannels, output, 2),
+      // Winograd's form has four times as many.
+      ("weights", inputChannels / groups, outputChannels, window.window, 16),
+      // What an element is summed over, in one of the directions: the patches that 2^12 threads lay out.
+      ("weights", 1, max(inputChannels, outputChannels) / groups, window.window, 1 << 20),
     ] {
-      // Room for the padding that a packed form adds to the channels.
-      var bytes = CheckedSize(max(1, count)) * (channels + 64) * (dataType.size * 2)
+      // 64: the padding that a packed form adds to the channels.
+      var bytes = CheckedSize(max(1, count)) * (channels + 64) * (dataType.size * room)
       for i in 0..<3 { bytes = bytes * extents[i] }
       if bytes.overflowed {
         throw .invalid(

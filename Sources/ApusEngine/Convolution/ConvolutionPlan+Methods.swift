@@ -11,9 +11,7 @@ extension ConvolutionPlan {
       let run = sides.cPerGroup * (sides.window.dilation.width == 1 ? sides.window.window.width : 1)
       list.insert(.implicitGemm, at: run < 4 && sides.taps > 1 ? 0 : 1)
     }
-    if direction != .weights && sides.taps * sides.c * sides.k <= PlanesConvolution.mostWeights
-      && PlanesConvolution.canDo(sides, backward: direction == .gatherBig)
-    {
+    if direction != .weights && PlanesConvolution.canDo(sides, backward: direction == .gatherBig) {
       // Register tiles leave lanes idle where a result has fewer channels than a vector.
       let channels = direction == .gatherSmall ? sides.k : sides.c
       list.insert(.planes, at: channels <= 6 ? 0 : list.count)

@@ -51,11 +51,13 @@ final class PoolingTables {
           (first, count) = window.taps(o, i)
         }
         windows[o] = PoolingSpan(first: Int32(first), count: Int32(count))
-        if descriptor.kind == .average || descriptor.kind == .averageIncludingPadding {
+        if descriptor.kind == .average || isAdaptive {
+          // An adaptive problem's stride and window may be any numbers.
+          counts.append(count)
+        } else if descriptor.kind == .averageIncludingPadding {
           // PyTorch's rule: a window that hangs over the padding is cut there.
           let start = o * window.stride[i] - window.padBefore[i]
-          let padded = min(window.window[i], window.input[i] + window.padAfter[i] - start)
-          counts.append(descriptor.kind == .average || isAdaptive ? count : padded)
+          counts.append(min(window.window[i], window.input[i] + window.padAfter[i] - start))
         }
       }
       divisors.append(counts)
