@@ -82,17 +82,7 @@ public func apus_pool_desc_set_padding(_ desc: UnsafeMutablePointer<apus_pool_de
     var window = try window(given, rank)
     window.padBefore = Extents(repeating: 0)
     window.padAfter = Extents(repeating: 0)
-    if padding == APUS_PADDING_SAME {
-      for i in window.dimensions {
-        for (name, value) in [
-          ("input", window.input[i]), ("window", window.window[i]), ("stride", window.stride[i]),
-          ("dilation", window.dilation[i]),
-        ] where value < 1 || value > Int32.max {
-          throw .invalid("\(name)[\(i - window.dimensions.lowerBound)]", value, "it must be 1 to \(Int32.max)")
-        }
-      }
-      window.padToSame()
-    }
+    if padding == APUS_PADDING_SAME { window = try window.paddedToSame(windowName: "window") }
     desc?.pointee.pad_before = spatialArray(window.padBefore, rank: rank)
     desc?.pointee.pad_after = spatialArray(window.padAfter, rank: rank)
   }

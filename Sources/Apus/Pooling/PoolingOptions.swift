@@ -80,10 +80,7 @@ extension SpatialWindow {
     switch padding {
     case .valid: break
     case .same:
-      for i in dimensions where min(self.input[i], window[i], self.stride[i], self.dilation[i]) < 1 {
-        throw .invalid("padding is same, but sizes, strides and dilations must be at least 1")
-      }
-      padToSame()
+      self = try translatingErrors { [self] () throws(ApusEngine.ApusError) in try paddedToSame(windowName: "window") }
     case .explicit(let before, let after):
       padBefore = try extents("padding before", before, 0)
       padAfter = try extents("padding after", after, 0)
