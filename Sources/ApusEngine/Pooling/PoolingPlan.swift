@@ -19,6 +19,10 @@ public final class PoolingPlan: @unchecked Sendable {
   let algorithm: PoolingAlgorithm
   /// Bytes of an element.
   let size: Int
+  /// Elements of all windows of a plane.
+  private let taps: Double
+  /// Of a backward maximum without indices: rows of the output whose maxima a part finds, at most. Set by `init` alone.
+  private(set) var coveringRows = 0
 
   /// Validates and plans. Allocates the plan and its tables: 8 bytes for each position of input and output along each
   /// dimension and, where an average's divisor is not the same everywhere, one plane of the output. Throws
@@ -42,6 +46,7 @@ public final class PoolingPlan: @unchecked Sendable {
     algorithm = PoolingAlgorithm(descriptor, direction)
     if let start { Verbose.emit(record("plan", context, Verbose.microseconds(since: start))) }
   }
+    if direction == .backwardData && descriptor.kind == .maximum { coveringRows = mostCoveringRows() }
 
   var shape: PoolingShape { tables.shape }
   /// Elements of x.
