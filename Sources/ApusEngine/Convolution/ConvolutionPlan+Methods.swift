@@ -31,7 +31,7 @@ extension ConvolutionPlan {
         sides, backward: direction == .gatherBig, packedWeights: descriptor.packedWeights)
       list.insert(.winograd, at: isFast ? 0 : list.count)
     }
-    if sides.isDepthwise { list.insert(.depthwise, at: 0) }
+    if sides.isDepthwise { list.insert(.depthwise, at: sides.copiesBetweenTaps ? list.count : 0) }
     return list
   }
 
