@@ -16,7 +16,8 @@
  *                sizeof(the struct); the ..._init function does that and fills in the defaults.
  *                Reserved fields must be zero.
  *   NaN          NaN and infinity propagate. Rounding mode and denormal handling are the caller's
- *                (MXCSR or FPCR), also on the threads that help, and are never changed for the caller.
+ *                (MXCSR or FPCR), also on the threads that help, and are never changed for the caller. Errors
+ *                are stated for rounding to nearest; of activations in other modes see there.
  */
 #ifndef APUS_H
 #define APUS_H
@@ -262,7 +263,10 @@ enum {
 enum { APUS_BIAS_NONE = 0, APUS_BIAS_BY_ROW = 1, APUS_BIAS_BY_COLUMN = 2 };
 
 /* Activations f(x). slope is used by leaky ReLU (x < 0: slope * x) and ELU (x < 0: slope * (exp(x) - 1)).
- * sigmoid = 1 / (1 + exp(-x)). exp, sigmoid and tanh are within 2 ulp in float32. */
+ * sigmoid = 1 / (1 + exp(-x)). exp, sigmoid and tanh are within 2 ulp in float32. That is while rounding is to nearest: of
+ * a mode that rounds to one side the functions keep less. Then sigmoid and tanh stay within 5e-5 of the result in float32
+ * and within 5e-11 (some 1e5 eps) in float64, and ELU within as much of the larger of |slope| and |y|: near 0, where e^x - 1
+ * cancels, a float32 ELU may be off by 1 % of itself. */
 enum {
   APUS_ACTIVATION_NONE = 0,
   APUS_ACTIVATION_RELU = 1,
@@ -367,9 +371,11 @@ apus_status apus_gemm_run(const apus_context *context, const apus_gemm_plan *pla
  * (a cross-correlation, as deep learning has it), x being 0 in the padding. Whether such a zero is multiplied by an infinite
  * number, which makes NaN, or passed over is the algorithm's to choose. Tensors are dense, in the layouts of the
  * description. Weights are in the order (K, C / groups, taps), taps being R x S in two dimensions. The products of one
- * element of y are added in an order that depends on the kernel, channels, type and instruction set only: the bits of a
- * sample's y and dx depend neither on the batch around it nor on threads, back end or alignment, and those of dw not on
- * threads, back end or alignment. */
+ * element of y are added in an order that depends on the description without its batch (sizes, layouts and algorithm count),
+ * type and instruction set only: the bits of a sample's y and dx depend neither on the batch around it nor on threads, back
+ * end or alignment, and those of dw not on threads, back end or alignment. An element of y and dx is one chain of
+ * multiply-adds: with K products it is within K eps of the sum of their magnitudes (Winograd: see its flag). An element of dw
+ * and db adds the sums of chains over stretches of positions. */
 
 /* How a convolution is computed. A plan takes the first of apus_conv_algorithms unless its description names another. */
 enum {
@@ -412,14 +418,15 @@ typedef struct apus_conv_desc {
   int32_t transposed; /* 1: the transpose of the convolution from y's shape to x's ("deconvolution"); x has in_channels,
                          y has out_channels and the size (N - 1) S - before - after + D (F - 1) + 1 + output_padding.
                          Weights are in the order (C, K / groups, taps) */
-  int32_t rounding;   /* APUS_ROUND_FLOOR or APUS_ROUND_STRICT */
+  int32_t rounding;   /* APUS_ROUND_FLOOR or APUS_ROUND_STRICT; transposed, STRICT refuses an output_padding: the plain
+                         convolution from y's shape to x's would leave it over */
   int32_t x_layout;   /* APUS_LAYOUT_...: of x and dx */
   int32_t y_layout;   /* of y, dy and residual */
   int32_t bias;       /* 1: forward adds bias (K numbers), backward by weights gives db */
   int32_t residual;   /* 1: forward adds a tensor of y's shape and layout before the activation */
   int32_t activation; /* APUS_ACTIVATION_..., forward only: the caller takes dy back through it before backward */
   int32_t algorithm;  /* APUS_CONV_AUTO or one of apus_conv_algorithms */
-  double slope;       /* of leaky ReLU and ELU */
+  double slope;       /* of leaky ReLU and ELU: no NaN then */
   int32_t flags;      /* APUS_CONV_... flags */
   int32_t reserved;
 } apus_conv_desc;
@@ -519,7 +526,13 @@ apus_status apus_conv_run(const apus_context *context, const apus_conv_plan *pla
  *   AVERAGE                  the mean of the elements that lie in the input
  *   AVERAGE_INCLUDE_PADDING  the sum divided by the size of the window, padding included; a window that hangs
  *                            over the padding (rounding up) is cut there, as PyTorch does
- *   LP                       (sum |x|^p)^(1/p) of the elements that lie in the input, with p = norm */
+ *   LP                       (sum |x|^p)^(1/p) of the elements that lie in the input, with p = norm. The powers and
+ *                            their sum are numbers of dtype: where they overflow or underflow, y is infinite or 0
+ *                            and the gradient as far off, though never NaN from finite numbers. With p = 2
+ *                            magnitudes of 1e-18 to 1e18 are safe in float32, of 1e-153 to 1e153 in float64
+ * An average and LP add the elements of a window by chains of at most 256, in the input's order or (NCHW) by columns and
+ * lanes first, the sums of 256 chains to one more, and those to the whole: the sum of n elements is within n eps of the sum of
+ * their magnitudes, and of a large window within (n / 65536 + 1100) eps. */
 enum { APUS_POOL_MAX = 0, APUS_POOL_AVERAGE = 1, APUS_POOL_AVERAGE_INCLUDE_PADDING = 2, APUS_POOL_LP = 3 };
 
 /* Directions of pooling plans, beside APUS_FORWARD and APUS_BACKWARD_DATA; for APUS_POOL_MAX only. */
@@ -590,7 +603,8 @@ void apus_pool_plan_destroy(apus_pool_plan *plan);
 
 typedef struct apus_pool_plan_info {
   size_t struct_size;
-  double flops;          /* of one run: one for each element of each window */
+  double flops;          /* of one run: one for each element of each window, padding counted; at least one for each
+                            element of x; of unpooling 0 */
   double bytes;          /* read and written at least: every operand that a run cannot do without once */
   int64_t scratch_bytes; /* what a run with this context's threads takes if the caller passes scratch */
   int64_t output[APUS_MAX_SPATIAL_RANK];

@@ -60,16 +60,7 @@ public func apus_conv_desc_set_padding(_ desc: UnsafeMutablePointer<apus_conv_de
       if desc.pointee.transposed != 0 {
         throw .invalid("padding", "SAME", "a transposed convolution has its padding in numbers only")
       }
-      var window = try window(desc.pointee)
-      for i in window.dimensions {
-        for (name, value) in [
-          ("input", window.input[i]), ("kernel", window.window[i]), ("stride", window.stride[i]),
-          ("dilation", window.dilation[i]),
-        ] where value < 1 || value > Int(Int32.max) {
-          throw .invalid("\(name)[\(i - window.dimensions.lowerBound)]", value, "it must be 1 to \(Int32.max)")
-        }
-      }
-      window.padToSame()
+      let window = try window(desc.pointee).paddedToSame(windowName: "kernel")
       desc.pointee.pad_before = spatialArray(window.padBefore, rank: rank)
       desc.pointee.pad_after = spatialArray(window.padAfter, rank: rank)
     default: throw .invalid("padding", padding, "it must be APUS_PADDING_VALID = 0 or APUS_PADDING_SAME = 1")

@@ -203,6 +203,57 @@ struct BrokenConvolution: Sendable, CustomStringConvertible {
     }
   }
 
+  /// Numbers at the ends of their ranges, together, with as many threads as there can be: an error or a plan that answers,
+  /// whatever overflows.
+  @Test(arguments: ConvolutionDirection.allCases) func extremesTogether(_ direction: ConvolutionDirection) throws {
+    let context = try Setting(.baseline, .host, ExecutionContext.maximumThreads).context()
+    var plans = 0
+    func plan(_ d: ConvolutionDescriptor) throws {
+      // A list is an answer too, and what it names can be planned.
+      guard let all = try? d.withEachAlgorithm(direction, context) else { return }
+      for d in all {
+        let plan = try ConvolutionPlan(d, direction: direction, context: context)
+        #expect(plan.scratchBytes(context: context) >= 0 && plan.packedWeightBytes > 0, "\(d)")
+        #expect(plan.flops >= 0 && plan.bytes > 0 && !plan.description.isEmpty, "\(d)")
+      }
+      plans += 1
+    }
+    var d = ConvolutionDescriptor.plane(
+      .float32, channels: Self.most, height: 3, width: 3, filters: Self.most, kernel: 3)
+    d.groups = Self.most
+    for isTransposed in [false, true] {
+      d.isTransposed = isTransposed
+      for layout in TensorLayout.allCases {
+        d.xLayout = layout
+        try plan(d)
+      }
+    }
+    #expect(plans == 4)
+    var random = Randomness(seed: 32)
+    for _ in 0..<1000 {
+      func pick(_ numbers: [Int]) -> Int { random.pick(numbers) }
+      func extents(_ numbers: [Int]) -> Extents { Extents(pick([1, numbers[0]]), pick(numbers), pick(numbers)) }
+      let channels = [1, 3, 64, 1 << 16, 1 << 28, Self.most]
+      var d = ConvolutionDescriptor.plane(
+        random.pick(gemmTypes), batch: pick([0, 1, 1 << 20, 1 << 45]), channels: pick(channels), height: 1, width: 1,
+        filters: pick(channels), kernel: 1)
+      d.groups = pick([1, 1, d.inputChannels, d.outputChannels])
+      d.window.input = extents([2, 3, 3, 1 << 10, Self.most])
+      d.window.window = extents([1, 1, 3, 3, 1 << 10, Self.most])
+      d.window.stride = extents([1, 1, 2, 1 << 8, Self.most])
+      d.window.dilation = extents([1, 1, 2, 1 << 10, Self.most])
+      d.window.padBefore = extents([0, 1, 1 << 10, Self.most])
+      d.window.padAfter = extents([0, 1, 1 << 10, Self.most])
+      d.isTransposed = random.bool()
+      d.xLayout = random.pick(TensorLayout.allCases)
+      d.yLayout = random.pick(TensorLayout.allCases)
+      d.hasBias = true
+      d.allowsWinograd = true
+      try plan(d)
+    }
+    #expect(plans > 20)
+  }
+
   /// What the attack on the engine tried, at sizes that can be run: windows that miss the input altogether, strides beyond
   /// the kernel and the input, dilation beyond the input, one-element outputs.
   @Test(arguments: InstructionSet.available, gemmTypes)

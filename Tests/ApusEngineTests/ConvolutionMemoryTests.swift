@@ -96,4 +96,78 @@ import Testing
       }
     }
   }
+
+  /// Dilated layers: rows and columns between the taps are not kept. ASPP's branches, and taps at either end of an image.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func scratchOfDilatedLayersIsSmall(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try Setting(set, .host, 2).context()
+    typealias Layer = (channels: Int, groups: Int, input: Extents, kernel: Extents, dilation: Extents, pad: Extents)
+    let layers: [Layer] = [
+      (2048, 1, Extents(1, 65, 65), Extents(1, 3, 3), Extents(1, 18, 18), Extents(0, 18, 18)),
+      (2048, 1, Extents(1, 33, 33), Extents(1, 3, 3), Extents(1, 24, 24), Extents(0, 24, 24)),
+      (64, 1, Extents(1, 100_000, 64), Extents(1, 2, 1), Extents(1, 99_999, 1), Extents(0, 1, 0)),
+      (64, 1, Extents(1, 64, 100_000), Extents(1, 1, 2), Extents(1, 1, 99_999), Extents(0, 0, 1)),
+      (64, 1, Extents(500, 8, 8), Extents(2, 1, 1), Extents(499, 1, 1), Extents(1, 0, 0)),
+      (64, 64, Extents(1, 65, 65), Extents(1, 3, 3), Extents(1, 18, 18), Extents(0, 18, 18)),
+      (64, 64, Extents(1, 100_000, 64), Extents(1, 2, 1), Extents(1, 99_999, 1), Extents(0, 1, 0)),
+    ]
+    for layer in layers {
+      for layout in TensorLayout.allCases {
+        for direction in ConvolutionDirection.allCases {
+          var d = ConvolutionDescriptor.plane(
+            type, channels: layer.channels, height: 1, width: 1, filters: layer.groups == 1 ? 256 : layer.channels,
+            kernel: 1, layout: layout)
+          d.groups = layer.groups
+          d.window.rank = 3
+          (d.window.input, d.window.window, d.window.dilation) = (layer.input, layer.kernel, layer.dilation)
+          (d.window.padBefore, d.window.padAfter) = (layer.pad, layer.pad)
+          d.packedWeights = true
+          let bytes = try ConvolutionPlan(d, direction: direction, context: context).scratchBytes(context: context)
+          // Three rows of 2048 channels are half of it.
+          #expect(bytes <= (8 << 20) * type.size / 4, "\(direction) of \(d): \(bytes)")
+        }
+      }
+    }
+  }
+
+  /// Bands in pieces along the height, the depth, and the width, where few pixels make a part.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func bandsInPieces(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, threads: 2)
+    var random = Randomness(seed: 26)
+    for turn in 0..<20 {
+      var d = ConvolutionDescriptor.plane(
+        type, batch: random.int(1...2), channels: random.pick([3, 17, 40]), height: random.int(18...25),
+        width: random.int(20...40), filters: random.pick([5, 33]), kernel: 3)
+      if turn % 5 == 4 {
+        d.window.input = Extents(1, 2, 150)
+        d.window.window = Extents(1, 1, 2)
+        d.window.dilation.width = 100
+        d.window.padBefore.width = 50
+      } else {
+        d.window.dilation = Extents(1, random.int(7...11), random.int(5...15))
+        d.window.padBefore = Extents(0, random.int(0...9), random.int(0...15))
+        d.window.padAfter = Extents(0, random.int(0...9), random.int(0...15))
+        d.window.stride = Extents(1, random.int(1...3), random.int(1...3))
+        if turn % 3 == 0 {
+          d.window.rank = 3
+          (d.window.input.depth, d.window.window.depth, d.window.dilation.depth) = (9, 2, 7)
+        }
+      }
+      if !ConvolutionSampler.isLegal(d) { continue }
+      d.isTransposed = turn % 7 == 5
+      d.xLayout = random.pick(TensorLayout.allCases)
+      d.yLayout = random.pick(TensorLayout.allCases)
+      d.hasBias = turn % 2 == 0
+      for direction in ConvolutionDirection.allCases {
+        if turn % 5 == 4 {
+          // Enough channels to gather for parts of a line, along which taps are pieces.
+          let many = type == .float32 ? 700 : 350
+          d.inputChannels = direction == .backwardData ? 3 : many
+          d.outputChannels = direction == .backwardData ? many : 3
+        }
+        try expectContained(d, direction, context, accumulate: random.bool(), seed: random.next())
+      }
+    }
+  }
 }

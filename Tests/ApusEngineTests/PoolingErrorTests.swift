@@ -113,6 +113,85 @@ struct BrokenPooling: Sendable, CustomStringConvertible {
     _ = try PoolingPlan(d, direction: .backwardData, context: context).scratchBytes(context: context)
   }
 
+  /// Numbers at the ends of their ranges, together, with as many threads as there can be: an error or a plan that answers,
+  /// whatever overflows.
+  @Test(arguments: PoolingDirection.allCases) func extremesTogether(_ direction: PoolingDirection) throws {
+    let context = try Setting(.baseline, .host, ExecutionContext.maximumThreads).context()
+    func plan(_ d: PoolingDescriptor) -> Bool {
+      guard let plan = try? PoolingPlan(d, direction: direction, context: context) else { return false }
+      #expect(plan.scratchBytes(context: context) >= 0 && plan.threadsUsed(context: context) > 0, "\(d)")
+      #expect(plan.bytes >= 0 && plan.flops >= 0 && !plan.description.isEmpty, "\(d)")
+      return true
+    }
+    // The indices of one sample for every thread.
+    var d = PoolingDescriptor(
+      dataType: .float64, kind: .maximum, batch: 1, channels: 1 << 18,
+      window: SpatialWindow(rank: 2, input: Extents(repeating: 1), window: Extents(repeating: 1)))
+    d.layout = .channelsLast
+    d.indexType = .int64
+    d.adaptiveOutput = Extents(1, 1 << 20, 1 << 20)
+    #expect(!plan(d))
+    var random = Randomness(seed: 31)
+    var plans = 0
+    for _ in 0..<600 {
+      func pick(_ numbers: [Int]) -> Int { random.pick(numbers) }
+      func extents(_ numbers: [Int]) -> Extents { Extents(pick(numbers), pick(numbers), pick(numbers)) }
+      var window = SpatialWindow(
+        rank: 3, input: extents([1, 1, 2, 100, 1 << 20, .max]), window: extents([1, 2, 3, 1 << 20, 0x7fff_ffff]))
+      window.stride = extents([1, 2, 0x7fff_ffff, .max])
+      window.rounding = random.pick([.floor, .ceil])
+      var d = PoolingDescriptor(
+        dataType: random.pick(gemmTypes), kind: random.pick(PoolingKind.allCases),
+        batch: pick([0, 1, 1 << 20, 1 << 40]),
+        channels: pick([0, 1, 100, 1 << 20, 1 << 40]), window: window)
+      d.layout = random.pick(TensorLayout.allCases)
+      d.indexType = random.pick([.int32, .int64])
+      if random.bool() {
+        d.adaptiveOutput = extents([1, 1, 2, 1000, 1 << 20, .max])
+        // What is not read may be any number.
+        d.window.window = extents([.min, -1, 0, .max])
+        d.window.stride = extents([.min, -1, 0, .max])
+      } else {
+        d.window.dilation = extents([1, 1, 1, 2, 0x7fff_ffff])
+        d.window.padBefore = extents([0, 0, 1, 1 << 19, 0x7fff_fffe])
+        d.window.padAfter = extents([0, 0, 1, 1 << 19, 0x7fff_fffe])
+      }
+      // A plane of an average's factors takes time.
+      if let size = try? d.outputSize(), size.product > 1 << 22 && d.kind != .maximum && d.kind != .norm { continue }
+      if plan(d) { plans += 1 }
+    }
+    #expect(plans > 5)
+  }
+
+  /// A backward maximum without indices finds those of some rows at a time.
+  @Test(arguments: InstructionSet.available, TensorLayout.allCases)
+  func scratchIsSmall(_ set: InstructionSet, _ layout: TensorLayout) throws {
+    let context = try Setting(set, .host, 2).context()
+    func bytes(_ kind: PoolingKind, _ size: Int, _ direction: PoolingDirection, _ window: Int, adaptive: Int?) throws
+      -> Int
+    {
+      var window = SpatialWindow(rank: 2, input: Extents(1, size, size), window: Extents(1, window, window))
+      window.stride = Extents(1, 2, 2)
+      var d = PoolingDescriptor(dataType: .float32, kind: kind, batch: 1, channels: 256, window: window)
+      d.layout = layout
+      d.adaptiveOutput = adaptive.map { Extents(1, $0, $0) }
+      return try PoolingPlan(d, direction: direction, context: context).scratchBytes(context: context)
+    }
+    for kind in PoolingKind.allCases {
+      for direction in [PoolingDirection.forward, .backwardData] {
+        for (size, window, adaptive) in [
+          (512, 1, 256), (64, 1, 512), (512, 1, 7), (224, 1, 100), (112, 3, nil), (500, 9, nil), (500, 2, nil),
+        ] as [(Int, Int, Int?)] {
+          let bytes = try bytes(kind, size, direction, window, adaptive: adaptive)
+          // Windows over one row of the input, of all channels; rarely more.
+          let rows = adaptive.map { $0 / size + 2 } ?? (window / 2 + 2)
+          let most = 256 << 10 + 2 * 3 * rows * (adaptive ?? size / 2) * 256 * 4
+          #expect(bytes <= most, "\(kind) \(direction) \(size) to \(adaptive ?? 0): \(bytes) above \(most)")
+        }
+      }
+    }
+  }
+
   @Test func runsThatAreRefused() throws {
     let context = try ExecutionContext()
     var d = PoolingDescriptor(

@@ -68,6 +68,16 @@ import Testing
         _ = try Pooling<Float>(.average, direction: .unpool, batch: 1, channels: 1, input: [4], windows: .global)
       }
       .contains("unpooling only of a maximum"))
+    for (size, stride, words) in [
+      (Int.max - 1, 1, "input[0] is \(Int.max - 1), but it must be 1 to 2147483647"), (4, 0, "stride[0] is 0"),
+    ] {
+      #expect(
+        message {
+          _ = try Pooling<Float>(
+            .max, batch: 1, channels: 1, input: [size], windows: .sliding([3], stride: [stride], padding: .same))
+        }
+        .contains(words))
+    }
     let pool = try Pooling<Float>(.max, batch: 2, channels: 3, input: [4], windows: .global)
     var y = [Float](repeating: 7, count: 6)
     #expect(message { try pool.run([1, 2].span, into: &y) } == "x has 2 elements, but the plan takes 24")

@@ -87,11 +87,8 @@ public struct Convolution<Scalar: GemmScalar>: Sendable {
       window.padAfter = try extents("padding after", after, 0)
     case .same:
       if isTransposed { throw .invalid("padding is .same, but a transposed convolution has its padding in numbers") }
-      // SAME of numbers that are out of range would trap; the plan names them.
-      if [window.input, window.window, window.stride, window.dilation].allSatisfy({ numbers in
-        (0..<3).allSatisfy { (1...Int(Int32.max)).contains(numbers[$0]) }
-      }) {
-        window.padToSame()
+      window = try translatingErrors { [window] () throws(ApusEngine.ApusError) in
+        try window.paddedToSame(windowName: "kernel")
       }
     }
     var descriptor = ConvolutionDescriptor(

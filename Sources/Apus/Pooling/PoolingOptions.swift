@@ -8,7 +8,8 @@ public enum PoolingKind: Sendable, Hashable {
   case average
   /// The sum divided by the size of the window, padding included. A window that hangs over the padding is cut there.
   case averageIncludingPadding
-  /// (sum |x|^p)^(1/p) of the elements that lie in the input, for p above 0.
+  /// (sum |x|^p)^(1/p) of the elements that lie in the input, for p above 0. Where the sum is beyond the range
+  /// of the type, the norm is infinite or 0.
   case norm(p: Double)
 }
 
@@ -80,10 +81,7 @@ extension SpatialWindow {
     switch padding {
     case .valid: break
     case .same:
-      for i in dimensions where min(self.input[i], window[i], self.stride[i], self.dilation[i]) < 1 {
-        throw .invalid("padding is same, but sizes, strides and dilations must be at least 1")
-      }
-      padToSame()
+      self = try translatingErrors { [self] () throws(ApusEngine.ApusError) in try paddedToSame(windowName: "window") }
     case .explicit(let before, let after):
       padBefore = try extents("padding before", before, 0)
       padAfter = try extents("padding after", after, 0)

@@ -78,6 +78,12 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
     var output = Extents(repeating: 1)
     for i in window.dimensions {
       let index = i - window.dimensions.lowerBound
+      // What the output padding adds is what the plain convolution would leave over.
+      if window.rounding == .strict && outputPadding[i] != 0 {
+        throw .invalid(
+          "output_padding[\(index)]", outputPadding[i],
+          "it must be 0: rounding is strict, and with it the stride \(window.stride[i]) would not divide the way back")
+      }
       if outputPadding[i] < 0 || outputPadding[i] >= window.stride[i] {
         throw .invalid(
           "output_padding[\(index)]", outputPadding[i],
@@ -119,13 +125,19 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
     for (name, value) in [("in_channels", inputChannels), ("out_channels", outputChannels)] where value % groups != 0 {
       throw .invalid(name, value, "it must be a multiple of groups, \(groups)")
     }
+    if slope.isNaN && (activation == .leakyReLU || activation == .elu) {
+      throw .invalid("slope", slope, "the activation multiplies by it: it must be a number")
+    }
     let output = try outputSize()
-    for (name, count, channels, extents) in [
-      ("x", batch, inputChannels, window.input), ("y", batch, outputChannels, output),
-      ("weights", inputChannels / groups, outputChannels, window.window),
+    for (name, count, channels, extents, room) in [
+      ("x", batch, inputChannels, window.input, 2), ("y", batch, outputChannels, output, 2),
+      // Winograd's form has four times as many.
+      ("weights", inputChannels / groups, outputChannels, window.window, 16),
+      // What an element is summed over, in one of the directions: the patches that 2^12 threads lay out.
+      ("weights", 1, max(inputChannels, outputChannels) / groups, window.window, 1 << 20),
     ] {
-      // Room for the padding that a packed form adds to the channels.
-      var bytes = CheckedSize(max(1, count)) * (channels + 64) * (dataType.size * 2)
+      // 64: the padding that a packed form adds to the channels.
+      var bytes = CheckedSize(max(1, count)) * (channels + 64) * (dataType.size * room)
       for i in 0..<3 { bytes = bytes * extents[i] }
       if bytes.overflowed {
         throw .invalid(

@@ -11,9 +11,7 @@ extension ConvolutionPlan {
       let run = sides.cPerGroup * (sides.window.dilation.width == 1 ? sides.window.window.width : 1)
       list.insert(.implicitGemm, at: run < 4 && sides.taps > 1 ? 0 : 1)
     }
-    if direction != .weights && sides.taps * sides.c * sides.k <= PlanesConvolution.mostWeights
-      && PlanesConvolution.canDo(sides, backward: direction == .gatherBig)
-    {
+    if direction != .weights && PlanesConvolution.canDo(sides, backward: direction == .gatherBig) {
       // Register tiles leave lanes idle where a result has fewer channels than a vector.
       let channels = direction == .gatherSmall ? sides.k : sides.c
       list.insert(.planes, at: channels <= 6 ? 0 : list.count)
@@ -33,7 +31,7 @@ extension ConvolutionPlan {
         sides, backward: direction == .gatherBig, packedWeights: descriptor.packedWeights)
       list.insert(.winograd, at: isFast ? 0 : list.count)
     }
-    if sides.isDepthwise { list.insert(.depthwise, at: 0) }
+    if sides.isDepthwise { list.insert(.depthwise, at: sides.copiesBetweenTaps ? list.count : 0) }
     return list
   }
 

@@ -5,6 +5,17 @@ extension ConvolutionSides {
   var isDepthwise: Bool { groups == c && c > 1 }
   /// Channels of the small side that each one of the big side has.
   var multiplier: Int { k / c }
+  /// Whether depthwise methods would copy large stretches of their source that no tap meets: all between the taps of a few
+  /// pixels is copied, where channels come first or are repeated.
+  var copiesBetweenTaps: Bool {
+    if window.dilation == Extents(repeating: 1) { return false }
+    if xLayout == .channelsLast && yLayout == .channelsLast && multiplier == 1 { return false }
+    let (span, input) = (window.span, window.input)
+    let positions = min(span.depth, input.depth) * min(span.height, input.height) * min(span.width + 15, input.width)
+    return positions > Self.mostCopiedPositions
+  }
+  /// With two vectors of 16 channels 4 MB in float32.
+  private static let mostCopiedPositions = 1 << 15
 }
 
 /// The form of weights that depthwise kernels read: for each vector of the result's channels `[tap][source channel]`

@@ -113,44 +113,51 @@ final class DirectConvolution: GatherMethod {
       rowsAreResults: !backward, order: order, gemm, convolution, size: size)
     var positions = Extents(repeating: 0)
     var low = Extents(repeating: 0)
-    var high = Extents(repeating: 0)
     var stride = Extents(repeating: 1)
+    // What the taps of all passes read, relative to the lowest position.
+    var taps = [[Int]](repeating: [0], count: 3)
     for i in 0..<3 {
       positions[i] = passes.map { $0[i].positions }.max() ?? 0
-      let gathering = passes.map { $0[i] }.filter { $0.taps > 0 }
-      low[i] = gathering.map(\.offset).min() ?? 0
-      high[i] = gathering.map { $0.offset + ($0.taps - 1) * $0.tapStep }.max() ?? 0
       stride[i] = passes.first?[i].stride ?? 1
+      // Passes that differ in another dimension share this one's axis.
+      let axes = Dictionary(passes.map { ($0[i].start, $0[i]) }) { first, _ in first }.values.filter { $0.taps > 0 }
+      if axes.isEmpty { continue }
+      let offsets = Set(axes.flatMap { axis in (0..<axis.taps).map { axis.offset + $0 * axis.tapStep } }).sorted()
+      low[i] = offsets[0]
+      taps[i] = offsets.map { $0 - offsets[0] }
     }
     self.positions = positions
     self.low = low
     leavesGaps = passes.contains { $0.taps == 0 }
 
     // How many lines and pixels of the result belong to a part.
-    let widthReach = high.width - low.width + 1
-    let heightReach = high.height - low.height + 1
-    let depthReach = high.depth - low.depth + 1
-    // Rows between those that one tap visits are not kept.
-    let rowStep = heightReach == 1 ? stride.height : 1
     // Neighbouring pixels of a tile that lie this far apart share a set of the first-level cache.
     let isAliased = (stride.width * (source.isChannelsLast ? source.channels : cin) * size) % Self.aliasing == 0
     let copies =
       usesPatches || isAliased || !source.isChannelsLast
       || passes.contains { pass in (0..<3).contains { pass[$0].touchesPadding } }
-    func columns(_ pixels: Int) -> Int { (pixels - 1) * stride.width + widthReach }
-    func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : (lines - 1) * stride.height + heightReach }
+    func columns(_ pixels: Int) -> Int {
+      BandAxis.kept(taps: taps[2], stride: stride.width, results: pixels, skips: false)
+    }
+    func rows(_ lines: Int) -> Int {
+      BandAxis.kept(taps: taps[1], stride: stride.height, results: lines, skips: true)
+    }
+    let slices = BandAxis(taps: taps[0], stride: 1, results: 1, skips: true)
     let isPitched = copies && (stride.width * cin * size) % (Self.aliasing / 4) == 0
     let pitch = isPitched ? cin + gemm.lanes : cin
     let budget = Self.bandBytes / size
     var pixels = positions.width
     let least = 4 * gemm.tileRows
-    if depthReach * rows(1) * columns(pixels) * pitch > budget {
-      let fitting = (budget / (depthReach * rows(1) * pitch) - widthReach) / stride.width + 1
-      pixels = min(pixels, max(least, fitting))
+    if slices.kept * rows(1) * columns(pixels) * pitch > budget {
+      // In one piece, or in one for each tap.
+      let fitting = budget / (slices.kept * rows(1) * pitch)
+      let reach = taps[2][taps[2].count - 1] + 1
+      let further = max(fitting - reach, fitting / taps[2].count - 1) / stride.width
+      pixels = min(pixels, max(least, further + 1))
     }
     var lines = 1
     if pixels == positions.width {
-      while lines < positions.height && depthReach * rows(lines + 1) * columns(pixels) * pitch <= budget {
+      while lines < positions.height && slices.kept * rows(lines + 1) * columns(pixels) * pitch <= budget {
         lines += 1
       }
       lines = BalancedSplit(positions.height, atMost: lines).longest
@@ -162,8 +169,10 @@ final class DirectConvolution: GatherMethod {
     band =
       copies
       ? SourceBand(
-        slices: depthReach, rows: rows(linesPerPart), columns: columns(pixelsPerPart), channels: cin,
-        pixelPitch: pitch, rowStep: rowStep)
+        slices: slices,
+        rows: BandAxis(taps: taps[1], stride: stride.height, results: linesPerPart, skips: true),
+        columns: BandAxis(taps: taps[2], stride: stride.width, results: pixelsPerPart, skips: false),
+        channels: cin, pixelPitch: pitch)
       : nil
     sourceStride = stride
 
@@ -173,18 +182,21 @@ final class DirectConvolution: GatherMethod {
     let slicePitch = copies ? band!.slicePitch : sourceExtents.height * sourceExtents.width * source.channels
     var tapsBefore = 0
     let columnsOfPanel = panels.columns
-    self.passes = passes.map { pass in
-      let merges = pass.width.tapStep == 1 && pixelPitch == cin
+    self.passes = passes.map { [band] pass in
+      let merges = pass.width.tapStep == 1 && pixelPitch == cin && band?.columns.isInPieces != true
       func offsets(perRow: Int, steps: Int) -> (a: OffsetTable, b: OffsetTable) {
+        func places(_ i: Int, _ axis: BandAxis?) -> [Int] {
+          (0..<pass[i].taps).map {
+            let tap = pass[i].offset - low[i] + $0 * pass[i].tapStep
+            return axis?.place(tap) ?? tap
+          }
+        }
+        let columns = places(2, band?.columns).prefix(perRow)
+        let rows = places(1, band?.rows)
         var a: [Int] = []
-        for d in 0..<pass.depth.taps {
-          for h in 0..<pass.height.taps {
-            for w in 0..<perRow where pass.width.taps > 0 {
-              a.append(
-                (pass.depth.offset - low.depth + d * pass.depth.tapStep) * slicePitch
-                  + (pass.height.offset - low.height + h * pass.height.tapStep) * rowPitch
-                  + (pass.width.offset - low.width + w * pass.width.tapStep) * pixelPitch)
-            }
+        for d in places(0, band?.slices) {
+          for h in rows {
+            for w in columns { a.append(d * slicePitch + h * rowPitch + w * pixelPitch) }
           }
         }
         return (OffsetTable(a), OffsetTable(a.indices.map { $0 * steps * columnsOfPanel }))
@@ -269,7 +281,7 @@ final class DirectConvolution: GatherMethod {
     let bandsPerLine = samples * positions.depth * positions.width.dividedRoundingUp(by: pixelsPerPart) * panels.groups
     let wanted = threads == 1 ? 1 : 4 * threads
     if bandsPerLine * positions.height.dividedRoundingUp(by: lines) < wanted && pixelsPerPart == positions.width {
-      let span = band.map { $0.rows - (linesPerPart - 1) * sourceStride.height } ?? 1
+      let span = band?.rows.positions(1) ?? 1
       let least = max(1, min(lines, 2 * span, 4 * gemm.tileRows / max(1, pixelsPerPart)))
       lines = max(least, min(lines, positions.height * bandsPerLine / max(1, wanted)))
     }
@@ -328,11 +340,9 @@ final class DirectConvolution: GatherMethod {
     // Where the lowest position of the part's first pixel lies.
     let base: UnsafeRawPointer
     if let band {
-      let shorter = linesPerPart - part.lines.count
       band.fill(
         scratch, from: task.source, source, sample: part.sample, depth: depth, height: height, width: width,
-        channel: channel, rowCount: band.rows - shorter * (band.rowStep > 1 ? 1 : sourceStride.height),
-        columnCount: band.columns - (pixelsPerPart - part.pixels.count) * sourceStride.width, gemm, size: size)
+        channel: channel, lines: part.lines.count, pixels: part.pixels.count, gemm, size: size)
       base = UnsafeRawPointer(scratch)
     } else {
       base = task.source + source.offset(part.sample, depth, height, width, channel: channel) * size
@@ -391,9 +401,7 @@ final class DirectConvolution: GatherMethod {
     guard let band else {
       return (sourceStride.height * source.extents.width * source.channels, sourceStride.width * source.channels)
     }
-    return (
-      band.rowPitch * (band.rowStep > 1 ? 1 : sourceStride.height), sourceStride.width * band.pixelPitch
-    )
+    return (band.rows.stride * band.rowPitch, band.columns.stride * band.pixelPitch)
   }
 
   /// As many of the lines, from the first on, as meet the same rows of the kernel, and those rows: what lies in the padding

@@ -88,22 +88,26 @@ final class DirectWeightGradient: WeightGradientMethod {
       order: Array(0..<sides.taps), gemm, convolution, size: size)
 
     let copies = !x.isChannelsLast || (0..<3).contains { pass[$0].touchesPadding }
-    func reach(_ axis: PassAxis, _ count: Int) -> Int { axis.reach(max(1, count)) }
-    let rowStep = pass.height.taps == 1 ? pass.height.stride : 1
+    let taps = (0..<3).map { [pass] i in (0..<pass[i].taps).map { $0 * pass[i].tapStep } }
     // Pixels this far apart share few sets of a cache. What is copied anyway, or read many times, gets another distance.
     func isAliased(_ elements: Int) -> Bool { elements * size % 1024 == 0 }
     let isPitched = copies && cin >= 8 * gemm.tileRows && isAliased(pass.width.stride * cin)
     let pitch = isPitched ? cin + gemm.lanes : cin
-    func rows(_ lines: Int) -> Int { rowStep > 1 ? lines : reach(pass.height, lines) }
-    let slices = reach(pass.depth, 1)
+    func rows(_ lines: Int) -> Int {
+      BandAxis.kept(taps: taps[1], stride: pass.height.stride, results: lines, skips: true)
+    }
+    func columns(_ pixels: Int) -> Int {
+      BandAxis.kept(taps: taps[2], stride: pass.width.stride, results: pixels, skips: false)
+    }
+    let slices = BandAxis(taps: taps[0], stride: 1, results: 1, skips: true)
     let budget = Self.bandBytes / size
     var pixels = max(1, pass.width.positions)
     if asksAhead {
       pixels = BalancedSplit(pixels, atMost: max(64, Self.twoBandsBytes / (2 * (sides.c + sides.k) * size))).longest
     }
-    while pixels > 64 && slices * rows(1) * reach(pass.width, pixels) * pitch > budget { pixels = (pixels + 1) / 2 }
+    while pixels > 64 && slices.kept * rows(1) * columns(pixels) * pitch > budget { pixels = (pixels + 1) / 2 }
     pixels = pixels < pass.width.positions ? BalancedSplit(pass.width.positions, atMost: pixels).longest : pixels
-    func elements(_ lines: Int) -> Int { slices * rows(lines) * reach(pass.width, pixels) * pitch }
+    func elements(_ lines: Int) -> Int { slices.kept * rows(lines) * columns(pixels) * pitch }
     var lines = 1
     if pixels == pass.width.positions {
       while lines < pass.height.positions && lines * pixels < 4 * Self.chainSteps && elements(lines + 1) <= budget {
@@ -123,16 +127,19 @@ final class DirectWeightGradient: WeightGradientMethod {
       together = BalancedSplit(samples, atMost: together).longest
     }
     samplesPerBand = max(1, together)
-    let columns = reach(pass.width, pixels)
-    band =
+    let band =
       copies
       ? SourceBand(
-        slices: slices, rows: rows(lines), columns: columns, channels: cin, pixelPitch: pitch, rowStep: rowStep) : nil
+        slices: slices, rows: BandAxis(taps: taps[1], stride: pass.height.stride, results: lines, skips: true),
+        columns: BandAxis(taps: taps[2], stride: pass.width.stride, results: pixels, skips: false), channels: cin,
+        pixelPitch: pitch) : nil
+    self.band = band
     let pixelPitch = copies ? pitch : x.channels
     let rowPitch = copies ? band!.rowPitch : xExtents.width * x.channels
     let slicePitch = copies ? band!.slicePitch : xExtents.height * xExtents.width * x.channels
     let merges =
       pass.width.tapStep == 1 && pixelPitch == cin && (cin < Self.edgeChannels || !pass.width.touchesPadding)
+      && band?.columns.isInPieces != true
     runLength = merges ? pass.width.taps * cin : cin
     var runs: [Run] = []
     for d in 0..<pass.depth.taps {
@@ -140,8 +147,9 @@ final class DirectWeightGradient: WeightGradientMethod {
         for w in 0..<(merges ? 1 : pass.width.taps) {
           runs.append(
             Run(
-              offset: d * pass.depth.tapStep * slicePitch + h * pass.height.tapStep * rowPitch
-                + w * pass.width.tapStep * pixelPitch,
+              offset: (band?.slices.place(taps[0][d]) ?? taps[0][d]) * slicePitch
+                + (band?.rows.place(taps[1][h]) ?? taps[1][h]) * rowPitch
+                + (band?.columns.place(taps[2][w]) ?? taps[2][w]) * pixelPitch,
               depths: pass.depth.positions(ofTap: d), lines: pass.height.positions(ofTap: h),
               pixels: merges ? 0..<pass.width.positions : pass.width.positions(ofTap: w)))
         }
@@ -262,12 +270,10 @@ final class DirectWeightGradient: WeightGradientMethod {
       for (i, sample) in part.samples.enumerated() {
         band.fill(
           scratch + i * bandElements * size, from: task.x, x, sample: sample, depth: depth, height: height,
-          width: width, channel: channel,
-          rowCount: band.rows - (linesPerBand - part.lines.count) * (band.rowStep > 1 ? 1 : pass.height.stride),
-          columnCount: band.columns - (pixelsPerBand - part.pixels.count) * pass.width.stride, gemm, size: size)
+          width: width, channel: channel, lines: part.lines.count, pixels: part.pixels.count, gemm, size: size)
       }
       aBase = UnsafeRawPointer(scratch)
-      aLine = band.rowPitch * (band.rowStep > 1 ? 1 : pass.height.stride)
+      aLine = band.rows.stride * band.rowPitch
       aSample = bandElements
       aPixel = band.pixelPitch
     } else {

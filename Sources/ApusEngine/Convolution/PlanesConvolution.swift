@@ -50,14 +50,16 @@ final class PlanesConvolution: GatherMethod {
   /// Channels of the source that such a band holds at most: sums in memory cost little then.
   private static let channelsTogether = 16
   /// A plan keeps four bytes for each weight; of more than so many there is none.
-  static let mostWeights = 1 << 22
+  private static let mostWeights = 1 << 22
   /// Channels of the result that a tile has.
   static let together = 3
 
   /// Whether the method can do a problem at all.
   static func canDo(_ sides: ConvolutionSides, backward: Bool) -> Bool {
     let w = sides.window
-    return sides.groups == 1 && w.input.depth == 1 && sides.output.depth == 1 && w.window.depth == 1
+    // With one group this product is the number of weights, which is known to fit.
+    return sides.groups == 1 && sides.taps * sides.c * sides.k <= mostWeights && w.input.depth == 1
+      && sides.output.depth == 1 && w.window.depth == 1
       && w.dilation.width == 1 && w.dilation.height == 1 && (backward || w.stride.width == 1 && w.stride.height == 1)
       && w.stride.width <= 16 && w.stride.height <= 16
   }

@@ -8,7 +8,7 @@ public enum PoolingKind: Int32, CaseIterable, Sendable {
   case average = 1
   /// The sum of the elements divided by the size of the window, padding included.
   case averageIncludingPadding = 2
-  /// (sum |x|^p)^(1/p).
+  /// (sum |x|^p)^(1/p), where the sum is within the type's range.
   case norm = 3
 }
 
@@ -129,8 +129,8 @@ extension PoolingDescriptor {
           "pad_after[\(index)]", window.padAfter[i],
           "the last window, which begins at \(last), must have an element of the input's \(window.input[i])")
       }
-      // A window may step over an input that is shorter than its dilation.
-      if window.dilation[i] > window.input[i] {
+      // A window may step over an input that is shorter than its dilation. Too many windows are refused later, unread.
+      if window.dilation[i] > window.input[i] && output[i] <= Self.maximumPositions {
         for o in 0..<output[i] where window.taps(o, i).count == 0 {
           throw .invalid(
             "dilation[\(index)]", window.dilation[i],
@@ -148,11 +148,13 @@ extension PoolingDescriptor {
       inputPlane = inputPlane * window.input[i]
       outputPlane = outputPlane * output[i]
     }
-    // An int64 index beside the data is the largest thing there is.
+    // An int64 index beside the data is the largest thing there is. Each of 2^12 threads may keep a sample's indices.
     for (name, plane, sizes) in [("input", inputPlane, window.input), ("output", outputPlane, output)]
-    where (plane * max(1, batch) * max(1, channels) * 8).overflowed {
+    where (plane * max(1 << 12, batch) * max(1, channels) * 16).overflowed {
       let text = window.dimensions.map { "\(sizes[$0])" }.joined(separator: " x ")
-      throw .invalid(name, text, "with batch \(batch) and \(channels) channels its bytes must fit 63 bits")
+      throw .invalid(
+        name, text,
+        "with batch \(batch) and \(channels) channels its bytes must fit 62 bits, and those of one sample 50 bits")
     }
     for i in window.dimensions {
       let index = i - window.dimensions.lowerBound

@@ -76,16 +76,18 @@ extension PoolingPlan {
   }
 
   /// Rows of the output whose windows cover a part's rows of the input, at most.
-  private var coveringRows: Int {
-    let parts = parts(recomputes: true)
-    let window = descriptor.window
-    var rows = output.height
-    var slices = output.depth
-    if descriptor.adaptiveOutput == nil {
-      rows = min(rows, (parts.rowsPerPart + window.span.height - 2) / window.stride.height + 2)
-      slices = min(slices, (window.span.depth - 1) / window.stride.depth + 2)
-    }
-    return (slices - 1) * output.height + rows
+  func mostCoveringRows() -> Int {
+    if descriptor.batch == 0 || descriptor.channels == 0 { return 0 }
+    let height = descriptor.window.input.height
+    let perPart = parts(recomputes: true).rowsPerPart
+    let rows = stride(from: 0, to: height, by: perPart).map { coveringRows($0, min(perPart, height - $0)).count }
+    let slices = (0..<descriptor.window.input.depth).map { Int(shape.depth.covers[$0].count) }
+    return max(0, ((slices.max() ?? 0) - 1) * output.height + (rows.max() ?? 0))
+  }
+  /// Those that cover `rows` rows from `first` on.
+  private func coveringRows(_ first: Int, _ rows: Int) -> (first: Int, count: Int) {
+    let (top, last) = (shape.height.covers[first], shape.height.covers[first + rows - 1])
+    return (Int(top.first), Int(last.first + last.count - top.first))
   }
   private var recomputedBytes: Int {
     (coveringRows * output.width * shape.channels * descriptor.indexType.size).roundedUp(to: Memory.alignment)
@@ -161,9 +163,7 @@ extension PoolingPlan {
     let (sample, d) = slice.quotientAndRemainder(dividingBy: descriptor.window.input.depth)
     let first = piece * parts.rowsPerPart
     let rows = min(parts.rowsPerPart, height - first)
-    let last = shape.height.covers[first + rows - 1]
-    let top = Int(shape.height.covers[first].first)
-    let count = Int(last.first + last.count) - top
+    let (top, count) = coveringRows(first, rows)
     let slices = shape.depth.covers[d]
     guard let area = operands.scratch else { return }
     let scratch = area + rowBytes(recomputes: true)

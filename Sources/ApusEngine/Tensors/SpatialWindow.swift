@@ -95,6 +95,16 @@ public struct SpatialWindow: Sendable, Equatable {
     }
   }
 
+  /// The same for numbers of a caller's: throws the first one that is out of range, whatever padding there was.
+  public func paddedToSame(windowName: String) throws(ApusError) -> SpatialWindow {
+    var padded = self
+    padded.padBefore = Extents(repeating: 0)
+    padded.padAfter = padded.padBefore
+    try padded.checkNumbers(windowName: windowName)
+    padded.padToSame()
+    return padded
+  }
+
   /// Throws the first number that is out of range, naming the argument as the C header does; `windowName` is what that
   /// calls the window. Sums and products of two numbers that pass fit an Int.
   func checkNumbers(windowName: String) throws(ApusError) {
