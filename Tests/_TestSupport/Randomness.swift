@@ -35,13 +35,13 @@ public struct Randomness: RandomNumberGenerator {
 
 extension DataType {
   /// Element `index`, exact.
-  func load(_ p: UnsafeRawPointer, _ index: Int) -> Double {
+  public func load(_ p: UnsafeRawPointer, _ index: Int) -> Double {
     self == .float32
       ? Double(p.load(fromByteOffset: index * 4, as: Float.self)) : p.load(fromByteOffset: index * 8, as: Double.self)
   }
 
   /// Sets element `index`, rounded.
-  func store(_ value: Double, _ p: UnsafeMutableRawPointer, _ index: Int) {
+  public func store(_ value: Double, _ p: UnsafeMutableRawPointer, _ index: Int) {
     if self == .float32 {
       p.storeBytes(of: Float(value), toByteOffset: index * 4, as: Float.self)
     } else {

@@ -8,7 +8,8 @@ public enum PoolingKind: Sendable, Hashable {
   case average
   /// The sum divided by the size of the window, padding included. A window that hangs over the padding is cut there.
   case averageIncludingPadding
-  /// (sum |x|^p)^(1/p) of the elements that lie in the input, for p above 0.
+  /// (sum |x|^p)^(1/p) of the elements that lie in the input, for p above 0. Where the sum is beyond the range
+  /// of the type, the norm is infinite or 0.
   case norm(p: Double)
 }
 

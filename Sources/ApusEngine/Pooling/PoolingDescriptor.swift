@@ -8,7 +8,7 @@ public enum PoolingKind: Int32, CaseIterable, Sendable {
   case average = 1
   /// The sum of the elements divided by the size of the window, padding included.
   case averageIncludingPadding = 2
-  /// (sum |x|^p)^(1/p).
+  /// (sum |x|^p)^(1/p), where the sum is within the type's range.
   case norm = 3
 }
 

@@ -41,7 +41,10 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
   let windows = s.pointee.width.windows
   let outputRows = s.pointee.depth.output &* s.pointee.height.output
   let taps = s.pointee.width.window
-  if Step.isCommon && (taps == 2 || taps == 3) && s.pointee.width.dilation == 1 && s.pointee.width.stride > 0 {
+  let isTall = Step.isSum && s.pointee.depth.window &* s.pointee.height.window > longestChain
+  if Step.isCommon && !isTall && (taps == 2 || taps == 3) && s.pointee.width.dilation == 1
+    && s.pointee.width.stride > 0
+  {
     return sweepChannels(s, x, y, row, rows, channel, channels, V.self, Step.self)
   }
   for r in row..<row &+ rows {
@@ -55,6 +58,10 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
       let factor = V(
         repeating: factors.map { $0[place &- sample &* outputRows &* columns] } ?? Scalar(s.pointee.factor))
       let to = y + place &* pixel
+      if Step.isSum && taps.depth &* taps.height &* taps.width > longestChain {
+        poolLargeWindow(x + taps.first, to, taps, channel, end, factor, norm, V.self, Step.self)
+        continue
+      }
       var c = channel
       // Eight vectors where windows are large, so that more of each pixel is read at once.
       while Step.isCommon && c &+ 8 &* V.lanes <= end {
@@ -145,6 +152,83 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
       }
     }
   }
+}
+
+/// One pixel of a sum over so many elements that chains are ended in between.
+@inline(never)
+private func poolLargeWindow<V: KernelVector, Step: PoolingStep>(
+  _ x: UnsafePointer<V.Scalar>, _ to: UnsafeMutablePointer<V.Scalar>, _ taps: Taps, _ channel: Int, _ end: Int,
+  _ factor: V, _ norm: Double, _: V.Type, _: Step.Type
+) {
+  var c = channel
+  while c &+ 8 &* V.lanes <= end {
+    let sum = sumLargeWindow(x + c, taps, norm, vectors: 8, V.lanes, V.self, Step.self)
+    finishFour(sum.0, to + c, factor, norm, Step.self)
+    finishFour(sum.1, to + (c &+ 4 &* V.lanes), factor, norm, Step.self)
+    c = c &+ 8 &* V.lanes
+  }
+  if c &+ 4 &* V.lanes <= end {
+    let sum = sumLargeWindow(x + c, taps, norm, vectors: 4, V.lanes, V.self, Step.self)
+    finishFour(sum.0, to + c, factor, norm, Step.self)
+    c = c &+ 4 &* V.lanes
+  }
+  while c < end {
+    let count = min(V.lanes, end &- c)
+    let sum = sumLargeWindow(x + c, taps, norm, vectors: 1, count, V.self, Step.self)
+    Step.finish(sum.0.0, factor, norm).store(to + c, first: count)
+    c = c &+ V.lanes
+  }
+}
+
+/// Eight or four vectors of channels, or the first `count` lanes of one: whole rows of the window in a chain, or pieces of a row.
+@inline(__always)
+private func sumLargeWindow<V: KernelVector, Step: PoolingStep>(
+  _ x: UnsafePointer<V.Scalar>, _ taps: Taps, _ norm: Double, vectors: Int, _ count: Int, _: V.Type, _: Step.Type
+) -> (Four<V>, Four<V>) {
+  let start = Step.start(V.self)
+  let empty: Four<V> = (start, start, start, start)
+  var total = (empty, empty)
+  var sums = (empty, empty)
+  var chains = 0
+  let rowsTogether = max(1, longestChain / taps.width)
+  var i = 0
+  while i < taps.depth {
+    var j = 0
+    while j < taps.height {
+      let lastRow = min(taps.height, j &+ rowsTogether)
+      var first = 0
+      while first < taps.width {
+        let last = min(taps.width, first &+ longestChain)
+        var a = empty
+        var b = empty
+        for row in j..<lastRow {
+          var p = x + (i &* taps.depthStep &+ row &* taps.heightStep &+ first &* taps.widthStep)
+          var k = first
+          while k < last {
+            if vectors == 1 {
+              a.0 = Step.combine(a.0, V.load(p, first: count), norm)
+            } else {
+              combineFour(&a, p, norm, V.self, Step.self)
+              if vectors == 8 { combineFour(&b, p + 4 &* V.lanes, norm, V.self, Step.self) }
+            }
+            p += taps.widthStep
+            k = counted(k)
+          }
+        }
+        sums = (joinFour(sums.0, a, Step.self), joinFour(sums.1, b, Step.self))
+        chains = counted(chains)
+        if chains == longestChain {
+          total = (joinFour(total.0, sums.0, Step.self), joinFour(total.1, sums.1, Step.self))
+          sums = (empty, empty)
+          chains = 0
+        }
+        first = last
+      }
+      j = lastRow
+    }
+    i = counted(i)
+  }
+  return (joinFour(total.0, sums.0, Step.self), joinFour(total.1, sums.1, Step.self))
 }
 
 @inline(__always)
@@ -338,8 +422,8 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
     // Windows that share nothing and lie within the row.
     var p = x + first &* stride &* pixel
     while w < last {
-      b = combineColumn(p, window, norm, count, whole: whole, V.self, Step.self)
-      c = combineColumn(p + pixel, window, norm, count, whole: whole, V.self, Step.self)
+      b = combineColumn(p, window, norm, count, whole: whole, large: false, V.self, Step.self)
+      c = combineColumn(p + pixel, window, norm, count, whole: whole, large: false, V.self, Step.self)
       storeSome(to, count, whole: whole, Step.finish(Step.join(b, c), factor, norm))
       p += stride &* pixel
       to += pixel
@@ -355,7 +439,8 @@ private func sweepRow<V: KernelVector, Step: PoolingStep>(
       b = c
       c =
         next >= 0 && next < width
-        ? combineColumn(x + next &* pixel, window, norm, count, whole: whole, V.self, Step.self) : empty
+        ? combineColumn(x + next &* pixel, window, norm, count, whole: whole, large: false, V.self, Step.self)
+        : empty
       next = counted(next)
     }
     let sum = taps == 3 ? Step.join(Step.join(a, b), c) : Step.join(b, c)

@@ -142,7 +142,7 @@ enum NormGather: GatherStep {
     _ sum: V
   ) -> V {
     let x = UnsafePointer(operands.pointee.x.unsafelyUnwrapped.assumingMemoryBound(to: V.Scalar.self))
-    return sum * normSlope(loadSome(x + i, count, whole: whole, V.self), s.pointee.norm)
+    return normGradient(sum, loadSome(x + i, count, whole: whole, V.self), s.pointee.norm)
   }
 }
 

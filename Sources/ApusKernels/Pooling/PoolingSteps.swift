@@ -7,6 +7,8 @@ import ApusShims
 protocol PoolingStep {
   /// Whether it is worth kernels of its own beside the general ones.
   static var isCommon: Bool { get }
+  /// Whether elements are added, so that long chains lose digits.
+  static var isSum: Bool { get }
   /// Of a window without elements.
   static func start<V: KernelVector>(_: V.Type) -> V
   /// Of a window with one element.
@@ -18,8 +20,27 @@ protocol PoolingStep {
   static func finish<V: KernelVector>(_ sum: V, _ factor: V, _ norm: Double) -> V
 }
 
+/// Elements that are added one after the other at most: the sums of such chains are added to a sum of sums, and as many
+/// of those to the total.
+@inline(__always)
+var longestChain: Int { 256 }
+
+/// One more chain's sum for a sum of sums, of which there are `chains`.
+@inline(__always)
+func joinChain<V: KernelVector, Step: PoolingStep>(
+  _ chain: V, _ sums: inout V, _ total: inout V, _ chains: inout Int, _: Step.Type
+) {
+  sums = Step.join(sums, chain)
+  chains = counted(chains)
+  if chains < longestChain { return }
+  total = Step.join(total, sums)
+  sums = Step.start(V.self)
+  chains = 0
+}
+
 enum MaximumStep: PoolingStep {
   @inline(__always) static var isCommon: Bool { true }
+  @inline(__always) static var isSum: Bool { false }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V(repeating: -V.Scalar.infinity) }
   @inline(__always) static func first<V: KernelVector>(_ x: V, _: Double) -> V { x }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _: Double) -> V { V.maximumOrNaN(sum, x) }
@@ -29,6 +50,7 @@ enum MaximumStep: PoolingStep {
 
 enum AverageStep: PoolingStep {
   @inline(__always) static var isCommon: Bool { true }
+  @inline(__always) static var isSum: Bool { true }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V.zero }
   @inline(__always) static func first<V: KernelVector>(_ x: V, _: Double) -> V { x }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _: Double) -> V { sum + x }
@@ -38,6 +60,7 @@ enum AverageStep: PoolingStep {
 
 enum NormStep: PoolingStep {
   @inline(__always) static var isCommon: Bool { false }
+  @inline(__always) static var isSum: Bool { true }
   @inline(__always) static func start<V: KernelVector>(_: V.Type) -> V { V.zero }
   @inline(__always) static func first<V: KernelVector>(_ x: V, _ p: Double) -> V { combine(V.zero, x, p) }
   @inline(__always) static func combine<V: KernelVector>(_ sum: V, _ x: V, _ p: Double) -> V {
@@ -60,23 +83,50 @@ func magnitude<V: KernelVector>(_ x: V) -> V {
   return unsafeBitCast(unsafeBitCast(x, to: V.MaskStorage.self) & ~sign, to: V.self)
 }
 
+/// What is beyond the finite numbers, to the last of them; NaN stays.
+@inline(__always)
+private func bounded<V: KernelVector>(_ x: V) -> V {
+  let most = V(repeating: V.Scalar.greatestFiniteMagnitude)
+  let above = V.select(most, x, where: most, isLessThan: x)
+  return V.select(-most, above, where: above, isLessThan: -most)
+}
+
+/// `bounded(value)` where `of` is finite: what comes out of a number that is, must not make NaN with a 0.
+@inline(__always)
+private func bounded<V: KernelVector>(_ value: V, of x: V) -> V {
+  V.select(bounded(value), value, where: magnitude(x), isLessThan: V(repeating: V.Scalar.infinity))
+}
+
 /// What a window's gradient is divided by, from its norm: dy / y^(p-1), and 0 where y is, because all its elements are.
 @inline(__always)
 func normWeight<V: KernelVector>(_ dy: V, _ y: V, _ p: Double) -> V {
   if p == 1 { return dy }
-  let weight = p == 2 ? dy / y : dy / V.power(y, p - 1)
+  var divisor = y
+  if p != 2 {
+    let least = V(repeating: V.Scalar.leastNormalMagnitude)
+    let size = V.power(y, p - 1)
+    divisor = V.select(least, size, where: size, isLessThan: least)
+  }
   // A norm is never negative: what is not above 0 is 0, which stays 0, or NaN, which stays NaN.
-  return V.select(weight, y, where: V.zero, isLessThan: y)
+  return V.select(bounded(dy / divisor, of: dy), y, where: V.zero, isLessThan: y)
 }
 
 /// sign(x) |x|^(p-1), 0 for x = 0.
 @inline(__always)
-func normSlope<V: KernelVector>(_ x: V, _ p: Double) -> V {
+private func normSlope<V: KernelVector>(_ x: V, _ p: Double) -> V {
   if p == 2 { return x }
-  let size = p == 1 ? V(repeating: 1) : V.power(x, p - 1)
+  let size = p == 1 ? V(repeating: 1) : bounded(V.power(x, p - 1), of: x)
   // 0 and NaN stay what they are.
   let positive = V.select(size, x, where: V.zero, isLessThan: x)
   return V.select(-size, positive, where: x, isLessThan: V.zero)
+}
+
+/// The gradient by x from the weights of its windows: 0 where x is, however large they are.
+@inline(__always)
+func normGradient<V: KernelVector>(_ weights: V, _ x: V, _ p: Double) -> V {
+  let slope = normSlope(x, p)
+  let least = V(repeating: V.Scalar.leastNormalMagnitude)
+  return V.select(bounded(weights), weights, where: magnitude(slope), isLessThan: least) * slope
 }
 
 /// Rows of an input or an output, counted through samples and depth.
