@@ -367,9 +367,11 @@ apus_status apus_gemm_run(const apus_context *context, const apus_gemm_plan *pla
  * (a cross-correlation, as deep learning has it), x being 0 in the padding. Whether such a zero is multiplied by an infinite
  * number, which makes NaN, or passed over is the algorithm's to choose. Tensors are dense, in the layouts of the
  * description. Weights are in the order (K, C / groups, taps), taps being R x S in two dimensions. The products of one
- * element of y are added in an order that depends on the kernel, channels, type and instruction set only: the bits of a
- * sample's y and dx depend neither on the batch around it nor on threads, back end or alignment, and those of dw not on
- * threads, back end or alignment. */
+ * element of y are added in an order that depends on the description without its batch (sizes, layouts and algorithm count),
+ * type and instruction set only: the bits of a sample's y and dx depend neither on the batch around it nor on threads, back
+ * end or alignment, and those of dw not on threads, back end or alignment. An element of y and dx is one chain of
+ * multiply-adds: with K products it is within K eps of the sum of their magnitudes (Winograd: see its flag). An element of dw
+ * and db adds the sums of chains over stretches of positions. */
 
 /* How a convolution is computed. A plan takes the first of apus_conv_algorithms unless its description names another. */
 enum {
