@@ -27,7 +27,7 @@ private func embedding(_ pointer: UnsafePointer<apus_embedding_desc>?) throws(Ap
   var result = Embedding(
     dataType: try require(desc.dtype, "dtype", DataType.self), rows: Int(desc.rows), width: Int(desc.width),
     count: Int(desc.count))
-  result.indexType = try require(desc.index_type, "index_type", DataType.self)
+  result.indexType = try requireIndexType(desc.index_type)
   if desc.padding_index != -1 { result.paddingIndex = Int(desc.padding_index) }
   return result
 }

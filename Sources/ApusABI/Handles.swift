@@ -39,11 +39,3 @@ func require<T>(
   }
   return pointer
 }
-
-/// An enumeration's case from the caller's number.
-func require<E: RawRepresentable & CaseIterable>(_ raw: Int32, _ name: String, _: E.Type) throws(ApusError) -> E
-where E.RawValue == Int32 {
-  if let value = E(rawValue: raw) { return value }
-  let known = E.allCases.map { "\($0) = \($0.rawValue)" }.joined(separator: ", ")
-  throw .invalid(name, raw, "it must be one of: \(known)")
-}

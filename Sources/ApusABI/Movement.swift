@@ -171,7 +171,7 @@ private func gather(
 ) throws(ApusError) -> AxisGather {
   AxisGather(
     dataType: try require(dtype, "dtype", DataType.self),
-    indexType: try require(index_type, "index_type", DataType.self), outer: Int(outer), size: Int(size),
+    indexType: try requireIndexType(index_type), outer: Int(outer), size: Int(size),
     inner: Int(inner), count: Int(count))
 }
 

@@ -18,7 +18,7 @@ private func window(_ desc: apus_pool_desc, _ rank: Int) throws(ApusError) -> Sp
   window.dilation = extents(desc.dilation, rank: rank, rest: 1)
   window.padBefore = extents(desc.pad_before, rank: rank, rest: 0)
   window.padAfter = extents(desc.pad_after, rank: rank, rest: 0)
-  window.rounding = try require(desc.rounding, "rounding", WindowRounding.self)
+  if desc.adaptive == 0 { window.rounding = try require(desc.rounding, "rounding", WindowRounding.self) }
   return window
 }
 
@@ -30,13 +30,12 @@ private func descriptor(_ pointer: UnsafePointer<apus_pool_desc>?) throws(ApusEr
     dataType: try require(desc.dtype, "dtype", DataType.self), kind: try require(desc.kind, "kind", PoolingKind.self),
     batch: Int(desc.batch), channels: Int(desc.channels), window: try window(desc, rank))
   result.layout = try require(desc.layout, "layout", TensorLayout.self)
-  result.indexType = try require(desc.index_type, "index_type", DataType.self)
+  result.indexType = try requireIndexType(desc.index_type)
   result.norm = desc.norm
   if try requireFlag(desc.adaptive, "adaptive") {
     result.adaptiveOutput = extents(desc.output, rank: rank, rest: 1)
     result.window.window = Extents(repeating: 1)
     result.window.stride = Extents(repeating: 1)
-    result.window.rounding = .floor
   }
   if desc.reserved != 0 { throw .invalid("reserved", desc.reserved, "it must be 0") }
   return result

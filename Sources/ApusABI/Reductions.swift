@@ -32,7 +32,7 @@ public func apus_argmax(
   status { () throws(ApusError) in
     try along(dtype, outer, size, inner).position(
       context: ExecutionContext.from(context), least: requireFlag(least, "least"), x: x,
-      indexType: require(index_type, "index_type", DataType.self), indices: indices)
+      indexType: requireIndexType(index_type), indices: indices)
   }
 }
 

@@ -175,10 +175,10 @@ static void refusals(void) {
   REFUSED("dtype is 99", d.dtype = 99);
   REFUSED("spatial_rank is 4", d.spatial_rank = 4);
   REFUSED("kind is 4", d.kind = 4);
-  REFUSED("layout is 2", d.layout = 2);
+  REFUSED("layout is 2, but it must be one of: APUS_LAYOUT_NCHW = 0, APUS_LAYOUT_NHWC = 1", d.layout = 2);
   REFUSED("rounding is -1", d.rounding = -1);
   REFUSED("adaptive is 2", d.adaptive = 2);
-  REFUSED("index_type is float32", d.index_type = APUS_FLOAT32);
+  REFUSED("index_type is 1", d.index_type = APUS_FLOAT32);
   REFUSED("reserved is 1", d.reserved = 1);
   REFUSED("batch is -1", d.batch = -1);
   REFUSED("channels is -3", d.channels = -3);
@@ -243,6 +243,27 @@ static void refusals(void) {
   CHECK_OK(apus_pool_args_init(&a));
   CHECK_OK(apus_pool_run(NULL, plan, &a));
   apus_pool_plan_destroy(plan);
+  /* Adaptive windows do not read rounding, window and stride. 9 positions by 2: windows of 5 that share one. */
+  d = good;
+  d.adaptive = 1;
+  d.rounding = 9;
+  d.window[0] = d.stride[1] = INT64_MIN;
+  d.output[0] = d.output[1] = 2;
+  apus_pool_plan_info info;
+  info.struct_size = sizeof info;
+  CHECK_OK(apus_pool_plan_create(NULL, &d, APUS_FORWARD, &plan));
+  CHECK_OK(apus_pool_plan_get_info(NULL, plan, &info));
+  CHECK(info.flops == (double)(d.batch * d.channels) * 100);
+  apus_pool_plan_destroy(plan);
+  /* The indices of so many threads' samples would overflow. */
+  d.kind = APUS_POOL_MAX;
+  d.dtype = APUS_FLOAT64;
+  d.index_type = APUS_INT64;
+  d.layout = APUS_LAYOUT_NHWC;
+  d.channels = 1 << 18;
+  d.input[0] = d.input[1] = 1;
+  d.output[0] = d.output[1] = 1 << 20;
+  refused("output is 1048576 x 1048576", &d, APUS_BACKWARD_DATA);
 }
 
 int main(void) {
