@@ -418,14 +418,15 @@ typedef struct apus_conv_desc {
   int32_t transposed; /* 1: the transpose of the convolution from y's shape to x's ("deconvolution"); x has in_channels,
                          y has out_channels and the size (N - 1) S - before - after + D (F - 1) + 1 + output_padding.
                          Weights are in the order (C, K / groups, taps) */
-  int32_t rounding;   /* APUS_ROUND_FLOOR or APUS_ROUND_STRICT */
+  int32_t rounding;   /* APUS_ROUND_FLOOR or APUS_ROUND_STRICT; transposed, STRICT refuses an output_padding: the plain
+                         convolution from y's shape to x's would leave it over */
   int32_t x_layout;   /* APUS_LAYOUT_...: of x and dx */
   int32_t y_layout;   /* of y, dy and residual */
   int32_t bias;       /* 1: forward adds bias (K numbers), backward by weights gives db */
   int32_t residual;   /* 1: forward adds a tensor of y's shape and layout before the activation */
   int32_t activation; /* APUS_ACTIVATION_..., forward only: the caller takes dy back through it before backward */
   int32_t algorithm;  /* APUS_CONV_AUTO or one of apus_conv_algorithms */
-  double slope;       /* of leaky ReLU and ELU */
+  double slope;       /* of leaky ReLU and ELU: no NaN then */
   int32_t flags;      /* APUS_CONV_... flags */
   int32_t reserved;
 } apus_conv_desc;
@@ -602,7 +603,8 @@ void apus_pool_plan_destroy(apus_pool_plan *plan);
 
 typedef struct apus_pool_plan_info {
   size_t struct_size;
-  double flops;          /* of one run: one for each element of each window */
+  double flops;          /* of one run: one for each element of each window, padding counted; at least one for each
+                            element of x; of unpooling 0 */
   double bytes;          /* read and written at least: every operand that a run cannot do without once */
   int64_t scratch_bytes; /* what a run with this context's threads takes if the caller passes scratch */
   int64_t output[APUS_MAX_SPATIAL_RANK];

@@ -230,6 +230,80 @@ static void variants(const apus_context *context) {
   }
 }
 
+/* Without samples nothing is read or written but by the gradient by weights, which is 0, or added. */
+static void zero_batch(const apus_context *context) {
+  for (int v = 0; v < 16; v++) {
+    apus_conv_desc d = plane(types[v & 1], 0, 3, 7, 5, 3);
+    d.bias = 1;
+    d.x_layout = d.y_layout = v >> 1 & 1;
+    int packs = v >> 2 & 1, accumulate = v >> 3 & 1;
+    d.flags = packs ? APUS_CONV_PACKED_WEIGHTS : 0;
+    size_t size = element_size(d.dtype);
+    for (int32_t direction = APUS_FORWARD; direction <= APUS_BACKWARD_WEIGHTS; direction++) {
+      apus_conv_plan *plan = NULL;
+      apus_conv_info info;
+      info.struct_size = sizeof info;
+      if (!CHECK_OK(apus_conv_plan_create(context, &d, direction, &plan))) return;
+      CHECK_OK(apus_conv_plan_get_info(context, plan, &info));
+      CHECK(info.flops == 0 && info.scratch_bytes >= 0);
+      void *dw = random_elements(d.dtype, 135, 1), *old_dw = random_elements(d.dtype, 135, 1);
+      void *db = random_elements(d.dtype, 5, 2), *old_db = random_elements(d.dtype, 5, 2);
+      void *packed = malloc((size_t)info.packed_weights_bytes);
+      apus_conv_args a;
+      CHECK_OK(apus_conv_args_init(&a));
+      a.accumulate = accumulate;
+      if (direction == APUS_BACKWARD_WEIGHTS) {
+        CHECK_OK(apus_conv_pack_weights(context, plan, dw, packed, (size_t)info.packed_weights_bytes));
+        a.dw = packs ? packed : dw;
+        a.db = db;
+      }
+      CHECK_OK(apus_conv_run(context, plan, &a));
+      if (direction == APUS_BACKWARD_WEIGHTS) {
+        if (packs) CHECK_OK(apus_conv_unpack_weights(context, plan, packed, dw));
+        for (int i = 0; i < 135; i++) CHECK(get(dw, d.dtype, i) == (accumulate ? get(old_dw, d.dtype, i) : 0));
+        for (int i = 0; i < 5; i++) CHECK(get(db, d.dtype, i) == (accumulate ? get(old_db, d.dtype, i) : 0));
+      } else {
+        CHECK(memcmp(dw, old_dw, 135 * size) == 0 && memcmp(db, old_db, 5 * size) == 0);
+      }
+      apus_conv_plan_destroy(plan);
+      free(dw);
+      free(old_dw);
+      free(db);
+      free(old_db);
+      free(packed);
+    }
+  }
+}
+
+/* Descriptions whose sizes overflow together, and what else is refused: with a message, in the header's words. */
+static void refusals(void) {
+  apus_conv_desc good = plane(APUS_FLOAT32, 1, 4, 7, 6, 3), d;
+  apus_conv_plan *plan = NULL;
+#define REFUSED(words, ...)                                                                            \
+  do {                                                                                                 \
+    d = good;                                                                                          \
+    __VA_ARGS__;                                                                                       \
+    CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_create(NULL, &d, APUS_FORWARD, &plan));   \
+    if (!CHECK(strstr(apus_last_error(), words) != NULL && !plan)) fprintf(stderr, "  %s\n", apus_last_error()); \
+  } while (0)
+  REFUSED("APUS_LAYOUT_NCHW = 0, APUS_LAYOUT_NHWC = 1", d.x_layout = 2);
+  REFUSED("APUS_CONV_IMPLICIT_GEMM = 2", d.algorithm = 77);
+  REFUSED("APUS_ACTIVATION_NONE = 0", d.activation = 9);
+  REFUSED("APUS_ROUND_STRICT = 2", d.rounding = 3);
+  REFUSED("slope is nan", (d.activation = APUS_ACTIVATION_ELU, d.slope /= d.slope));
+  REFUSED("output_padding[0] is 1", (d.transposed = 1, d.rounding = APUS_ROUND_STRICT, d.stride[0] = 2, d.output_padding[0] = 1));
+#undef REFUSED
+  CHECK_STATUS(APUS_ERROR_INVALID_ARGUMENT, apus_conv_plan_create(NULL, &good, 3, &plan));
+  CHECK(strstr(apus_last_error(), "APUS_BACKWARD_WEIGHTS = 2") != NULL);
+  d = plane(APUS_FLOAT32, 1, INT32_MAX, 3, INT32_MAX, 3);
+  d.groups = INT32_MAX;
+  for (int32_t direction = APUS_FORWARD; direction <= APUS_BACKWARD_WEIGHTS; direction++) {
+    plan = NULL;
+    if (apus_conv_plan_create(NULL, &d, direction, &plan) != APUS_OK) CHECK(!plan && apus_last_error()[0]);
+    apus_conv_plan_destroy(plan);
+  }
+}
+
 /* Depthwise with a multiplier; 3x3 where Winograd is allowed. */
 static void special_kinds(const apus_context *context) {
   apus_conv_desc d = plane(APUS_FLOAT32, 2, 5, 9, 10, 3);
@@ -297,11 +371,13 @@ int main(void) {
     lenet(context);
     variants(context);
     special_kinds(context);
+    zero_batch(context);
     apus_context_destroy(context);
   }
   apus_trim();
   lenet(NULL);
   residual_in_place();
+  refusals();
   verbose();
   return finish();
 }

@@ -78,6 +78,12 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
     var output = Extents(repeating: 1)
     for i in window.dimensions {
       let index = i - window.dimensions.lowerBound
+      // What the output padding adds is what the plain convolution would leave over.
+      if window.rounding == .strict && outputPadding[i] != 0 {
+        throw .invalid(
+          "output_padding[\(index)]", outputPadding[i],
+          "it must be 0: rounding is strict, and with it the stride \(window.stride[i]) would not divide the way back")
+      }
       if outputPadding[i] < 0 || outputPadding[i] >= window.stride[i] {
         throw .invalid(
           "output_padding[\(index)]", outputPadding[i],
@@ -118,6 +124,9 @@ public struct ConvolutionDescriptor: Sendable, Equatable {
     }
     for (name, value) in [("in_channels", inputChannels), ("out_channels", outputChannels)] where value % groups != 0 {
       throw .invalid(name, value, "it must be a multiple of groups, \(groups)")
+    }
+    if slope.isNaN && (activation == .leakyReLU || activation == .elu) {
+      throw .invalid("slope", slope, "the activation multiplies by it: it must be a number")
     }
     let output = try outputSize()
     for (name, count, channels, extents, room) in [

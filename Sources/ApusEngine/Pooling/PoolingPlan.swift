@@ -39,14 +39,16 @@ public final class PoolingPlan: @unchecked Sendable {
     self.descriptor = descriptor
     self.direction = direction
     instructionSet = context.instructionSet
-    tables = try PoolingTables(descriptor, output: output)
+    let tables = try PoolingTables(descriptor, output: output)
+    self.tables = tables
+    taps = tables.taps
     let table = context.instructionSet.kernels
     kernels = descriptor.dataType == .float32 ? table.pooling32 : table.pooling64
     size = descriptor.dataType.size
     algorithm = PoolingAlgorithm(descriptor, direction)
+    if direction == .backwardData && descriptor.kind == .maximum { coveringRows = mostCoveringRows() }
     if let start { Verbose.emit(record("plan", context, Verbose.microseconds(since: start))) }
   }
-    if direction == .backwardData && descriptor.kind == .maximum { coveringRows = mostCoveringRows() }
 
   var shape: PoolingShape { tables.shape }
   /// Elements of x.
@@ -54,13 +56,11 @@ public final class PoolingPlan: @unchecked Sendable {
   /// Elements of y.
   public var outputCount: Int { descriptor.batch * descriptor.channels * output.product }
 
-  /// Operations of one run: one for each element of each window.
+  /// Operations of one run: one for each element of each window, padding included; of unpooling none.
   public var flops: Double {
-    let taps = descriptor.window.window
-    let window = descriptor.adaptiveOutput == nil ? Double(taps.depth) * Double(taps.height) * Double(taps.width) : 0
     switch direction {
-    case .forward, .backwardData: return max(Double(outputCount) * window, Double(inputCount))
-    case .unpool, .unpoolBackward: return 0
+    case .forward, .backwardData: max(Double(descriptor.batch) * Double(descriptor.channels) * taps, Double(inputCount))
+    case .unpool, .unpoolBackward: 0
     }
   }
 

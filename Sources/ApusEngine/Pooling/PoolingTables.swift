@@ -6,6 +6,8 @@ final class PoolingTables {
   private let memory: UnsafeMutableRawPointer
   private var factorMemory: UnsafeMutableRawPointer?
   private(set) var shape: PoolingShape
+  /// Elements of all windows of a plane, padding included.
+  private(set) var taps = 1.0
 
   deinit {
     Memory.free(memory)
@@ -23,6 +25,8 @@ final class PoolingTables {
     var next = memory.assumingMemoryBound(to: PoolingSpan.self)
     // Divisors along each dimension.
     var divisors: [[Int]] = []
+    // Elements of all windows along each dimension.
+    var sums: [Double] = []
     func dimension(_ i: Int) -> PoolingDimension {
       let windows = next
       let covers = isEmpty ? next : next + output[i]
@@ -61,6 +65,9 @@ final class PoolingTables {
         }
       }
       divisors.append(counts)
+      sums.append(
+        isAdaptive
+          ? (0..<output[i]).reduce(0) { $0 + Double(windows[$1].count) } : Double(output[i]) * Double(window.window[i]))
       // Windows begin and end in order, so those over a position are neighbours. With padding before the input counted,
       // or a dilated window could begin after its successor.
       func reach(_ o: Int) -> ClosedRange<Int> {
@@ -89,6 +96,7 @@ final class PoolingTables {
     shape.norm = descriptor.norm
     shape.indicesAreWide = descriptor.indexType == .int64
     self.shape = shape
+    taps = sums.reduce(1, *)
     if shape.operation == .average && !isEmpty {
       if divisors.allSatisfy({ counts in counts.allSatisfy { $0 == counts[0] } }) {
         self.shape.factor = 1 / (Double(divisors[0][0]) * Double(divisors[1][0]) * Double(divisors[2][0]))
