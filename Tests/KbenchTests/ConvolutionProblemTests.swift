@@ -58,7 +58,7 @@ import Testing
   @Test(arguments: [
     "n1c64h56w56k64f3s1p1", "n8c3h224w224k64f7s2p3:weights:nchw", "n1c8h9w9k8f3x5s2x1p1x2q0e2x1:data:f64",
     "c8d4h5w6k12f3p1g4:nhwc2nchw:unpacked:bias:residual:relu:acc", "c6h7w7k4f3s2to1:data", "c6w7k4f3t:alg=direct",
-    "c8h8w8k8f3p1g8:winograd:tanh", "c8h9w9k8f3:forward:nhwc:f32",
+    "c8h8w8k8f3p1g8:winograd:tanh", "c8h9w9k8f3:forward:nhwc:f32", "c8h9w9k8f3s2:strict",
   ])
   func textIsCanonical(_ text: String) throws {
     let problem = try ConvolutionProblem(text, type: .float32)
@@ -74,7 +74,7 @@ import Testing
 
   @Test(arguments: [
     ("", "must begin with"), ("64x64", "none of n c d h w"), ("c8h9k8f3", "must begin with"),
-    ("c8w9k8", "must begin with"),
+    ("c8w9k8", "must begin with"), ("c8w9k8f3s4:strict", "stride[0] is 4"),
     ("c8d4w9k8f3", "no h"), ("c8w9k8f3z4", "'z4' is none of"), ("c8w9k8f3f3", "'f' twice"), ("c8w9k8f", "number"),
     ("c8w9k8f3x", "number"), ("c8x8w9k8f3", "one number"), ("c8w9k8f3t2", "t alone"), ("c8w9k8f-3", "number"),
     ("c8h9w9k8f3x3x3", "2 dimensions"), ("c99999999999w9k8f3", "up to 2147483647"), ("n0c8w9k8f3", "at least 1"),

@@ -55,6 +55,10 @@ import Testing
     (["conv", "c8w9k8f3", "--algorithm", "fast"], "direct, implicit_gemm"),
     (["conv", "c8w9k8f3", "--algorithm", "winograd"], "but this problem has "),
     (["compare", "conv", "c8w9k8f3", "--library", "x=y:z"], "plain"),
+    (["pool", "c8h9w9k2"], "c8h9w9k2"), (["pool", "max:c8h9w9k2", "--direction", "data"], "--direction data"),
+    (["pool", "max:c8h9w9k2:strict"], "does not divide"),
+    (["pool", "max:c8h9w9k2", "--algorithm", "direct"], "--algorithm"),
+    (["pool", "--preset", "none"], "--preset none"), (["pool", "avg:c8h9w9k2e2"], "dilat"),
   ])
   func wrongArguments(_ arguments: [String], _ named: String) throws {
     let output = try Self.run(arguments)

@@ -26,6 +26,7 @@ public enum Convolution: Family {
       relu leaky elu sigmoid tanh   forward applies an activation
       acc                    the result is added to what is there
       winograd               allows algorithms with larger rounding errors
+      strict                 a stride must divide its way
       alg=NAME               the algorithm (default: --algorithm): direct,
                              implicit_gemm, pointwise, depthwise, planes, winograd
     Examples: c3h224w224k64f7s2p3:nchw:bias:relu   n8c32h112w112k32f3p1g32:weights

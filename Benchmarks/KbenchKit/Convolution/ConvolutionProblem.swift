@@ -84,6 +84,7 @@ public struct ConvolutionProblem: Problem, Equatable {
     case "residual": descriptor.hasResidual = true
     case "acc": accumulates = true
     case "winograd": descriptor.allowsWinograd = true
+    case "strict": descriptor.window.rounding = .strict
     case _ where option.hasPrefix("alg="):
       guard let algorithm = ConvolutionAlgorithm.allCases.first(where: { "alg=" + $0.name == option }) else {
         let names = Self.algorithmNames.joined(separator: ", ")
@@ -95,7 +96,7 @@ public struct ConvolutionProblem: Problem, Equatable {
       throw ProblemError(
         text,
         "'\(option)' is none of forward data weights nhwc nchw nchw2nhwc nhwc2nchw f32 f64 unpacked bias residual relu "
-          + "leaky elu sigmoid tanh acc winograd alg=NAME")
+          + "leaky elu sigmoid tanh acc winograd strict alg=NAME")
     }
     return option
   }
@@ -112,6 +113,7 @@ public struct ConvolutionProblem: Problem, Equatable {
     words += GemmProblem.activations.filter { $0.value == descriptor.activation }.map(\.name)
     if accumulates { words.append("acc") }
     if descriptor.allowsWinograd { words.append("winograd") }
+    if descriptor.window.rounding == .strict { words.append("strict") }
     if let algorithm = descriptor.algorithm { words.append("alg=\(algorithm.name)") }
     return words.joined(separator: ":")
   }
