@@ -182,6 +182,9 @@ import Testing
         back.indices = indices.base
         try PoolingPlan(d, direction: .unpoolBackward, context: context).run(context: context, back)
         #expect(trial.y.indices.allSatisfy { trial.value(dy, $0) == trial.y[$0] })
+        back.accumulates = true
+        try PoolingPlan(d, direction: .unpoolBackward, context: context).run(context: context, back)
+        #expect(trial.y.indices.allSatisfy { trial.value(dy, $0) == 2 * trial.y[$0] })
         // Every index is looked at before anything is written.
         let wrong = trial.indexMemory(
           trial.indices.dropLast() + [window.input.product], .beforeGuard)
@@ -192,6 +195,59 @@ import Testing
         }
         #expect(error?.message.contains("indices[\(trial.y.count - 1)] is 234") == true, "\(String(describing: error))")
         #expect(bytes(x) == before)
+      }
+    }
+  }
+
+  /// Of several elements with one index the last one in memory counts, on any number of threads.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func unpoolingToOnePlace(_ set: InstructionSet, _ type: DataType) throws {
+    for layout in TensorLayout.allCases {
+      var d = PoolingDescriptor(
+        dataType: type, kind: .maximum, batch: 5, channels: 37,
+        window: SpatialWindow(rank: 2, input: Extents(1, 40, 44), window: Extents(1, 2, 2)))
+      d.window.stride = Extents(1, 2, 2)
+      d.layout = layout
+      let trial = PoolingTrial(d, seed: 5)
+      var random = Randomness(seed: 6)
+      // Few places, each of them many times.
+      let indices = trial.indexMemory(trial.y.map { _ in random.int(0...29) }, .beforeGuard)
+      let y = TestMemory(bytes: trial.y.count * type.size, .beforeGuard)
+      for (i, value) in trial.y.enumerated() { type.store(value, y.base, i) }
+      var expected = [Double](repeating: 0, count: trial.x.count)
+      for n in 0..<d.batch {
+        for c in 0..<d.channels {
+          for o in 0..<trial.output.product {
+            let from = trial.place(n, c, o, trial.output)
+            expected[trial.place(n, c, trial.index(indices, from), d.window.input)] = trial.y[from]
+          }
+        }
+      }
+      for setting in Setting.of(set) {
+        let context = try setting.context()
+        let x = TestMemory(bytes: trial.x.count * type.size, .afterGuard)
+        var arguments = PoolingArguments()
+        arguments.x = x.base
+        arguments.y = y.base
+        arguments.indices = indices.base
+        try PoolingPlan(d, direction: .unpool, context: context).run(context: context, arguments)
+        #expect(expected.indices.allSatisfy { trial.value(x, $0) == expected[$0] }, "\(setting) \(layout)")
+        let dy = TestMemory(bytes: trial.y.count * type.size, .afterGuard)
+        var back = PoolingArguments()
+        back.dx = x.base
+        back.dy = dy.base
+        back.indices = indices.base
+        try PoolingPlan(d, direction: .unpoolBackward, context: context).run(context: context, back)
+        for n in 0..<d.batch {
+          for c in 0..<d.channels {
+            #expect(
+              (0..<trial.output.product).allSatisfy { o in
+                let from = trial.place(n, c, o, trial.output)
+                return trial.value(dy, from)
+                  == expected[trial.place(n, c, trial.index(indices, from), d.window.input)]
+              })
+          }
+        }
       }
     }
   }

@@ -53,4 +53,54 @@ import Testing
       }
     }
   }
+
+  /// The same for dilated and adaptive windows, in one to three dimensions.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func gridOfOtherWindows(_ set: InstructionSet, _ type: DataType) throws {
+    let contexts = try Setting.of(set).map { try $0.context() }
+    var turn = 0
+    for rank in 1...3 {
+      let used = Extents(rank == 3 ? 1 : 0, rank >= 2 ? 1 : 0, 1)
+      /// `number` in the dimensions that there are, `filler` elsewhere.
+      func extents(_ number: Int, _ filler: Int) -> Extents {
+        Extents(
+          used.depth == 1 ? number : filler, used.height == 1 ? number : filler, used.width == 1 ? number : filler)
+      }
+      for layout in TensorLayout.allCases {
+        for kind in PoolingKind.allCases {
+          for width in [5, 16, 33] {
+            // (window, stride, dilation, padding), or the size of an adaptive output.
+            for (size, stride, dilation, padding) in [
+              (3, 1, 1, 1), (3, 2, 1, 1), (2, 2, 1, 0), (3, 1, 2, 2), (2, 2, 3, 1), (3, 3, 2, 0), (1, 0, 0, 0),
+              (2, 0, 0, 0), (4, 0, 0, 0), (7, 0, 0, 0),
+            ] where dilation <= 1 || kind == .maximum {
+              turn += 1
+              var window = SpatialWindow(rank: rank, input: extents(5 + turn % 3, 1), window: extents(size, 1))
+              window.input.width = width
+              var d = PoolingDescriptor(
+                dataType: type, kind: kind, batch: 1 + turn % 2, channels: layout == .channelsLast ? 1 + turn % 19 : 3,
+                window: window)
+              if stride == 0 {
+                d.adaptiveOutput = extents(size, 1)
+              } else {
+                d.window.stride = extents(stride, 1)
+                d.window.dilation = extents(dilation, 1)
+                d.window.padBefore = extents(padding, 0)
+                d.window.padAfter = extents(padding, 0)
+              }
+              if (try? d.outputSize()) == nil { continue }
+              d.layout = layout
+              d.indexType = turn % 2 == 0 ? .int32 : .int64
+              d.norm = [1, 2, 3, 1.5][turn % 4]
+              let trial = PoolingTrial(d, seed: UInt64(turn), ties: turn % 3 == 0)
+              if let objection = try trial.objection(contexts[turn % contexts.count], .afterGuard) {
+                Issue.record("\(objection)")
+                return
+              }
+            }
+          }
+        }
+      }
+    }
+  }
 }
