@@ -531,8 +531,9 @@ apus_status apus_conv_run(const apus_context *context, const apus_conv_plan *pla
  *                            and the gradient as far off, though never NaN from finite numbers. With p = 2
  *                            magnitudes of 1e-18 to 1e18 are safe in float32, of 1e-153 to 1e153 in float64
  * An average and LP add the elements of a window by chains of at most 256, in the input's order or (NCHW) by columns and
- * lanes first, the sums of 256 chains to one more, and those to the whole: the sum of n elements is within n eps of the sum of
- * their magnitudes, and of a large window within (n / 65536 + 1100) eps. */
+ * lanes first, the sums of 256 chains to one more, and those to the whole; a chain ends with its slice, and at the latest with
+ * a row of more than 128. The sum of n elements is within n eps of the sum of their magnitudes, and of a large window in one
+ * or two dimensions within (n / 32768 + 1100) eps. */
 enum { APUS_POOL_MAX = 0, APUS_POOL_AVERAGE = 1, APUS_POOL_AVERAGE_INCLUDE_PADDING = 2, APUS_POOL_LP = 3 };
 
 /* Directions of pooling plans, beside APUS_FORWARD and APUS_BACKWARD_DATA; for APUS_POOL_MAX only. */

@@ -99,7 +99,9 @@ final class DirectConvolution: GatherMethod {
     isStretch = isPointwise && sourceLayout == .channelsLast && sides.groups == 1
     source = ChannelTensor(channels: backward ? sides.k : sides.c, extents: sourceExtents, layout: sourceLayout)
     result = ChannelTensor(channels: backward ? sides.c : sides.k, extents: resultExtents, layout: resultLayout)
-    isLarge = DepthwiseRows.isLarge(source, result, samples: samples, size: size)
+    // Past the caches go whole lines of memory.
+    isLarge =
+      2 * gemm.lanes * size >= 64 && DepthwiseRows.isLarge(source, result, samples: samples, size: size)
     let cin = backward ? sides.kPerGroup : sides.cPerGroup
     var order = passes.flatMap {
       $0.tapIndices(kernelHeight: sides.window.window.height, kernelWidth: sides.window.window.width)

@@ -103,12 +103,13 @@ private func addBandColumns<let LINES: Int, let A: Int, let B: Int, let MC: Int,
 private func addRowToLines<let LINES: Int, let MC: Int, V: KernelVector>(
   _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafePointer<V.Scalar>,
   _ result: UnsafeMutablePointer<V.Scalar>, _ waiting: UnsafeMutablePointer<V.Scalar>, _ place: DepthwiseBandRow,
-  _ column: Int, _ vectors: Int, _ accumulate: Bool, _: V.Type, _: Count<LINES>.Type, _: Count<MC>.Type
+  _ column: Int, _ vectors: Int, _: V.Type, _: Count<LINES>.Type, _: Count<MC>.Type
 ) {
   let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
   let columns: DepthwiseColumns<V.Scalar> = (column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros)
   let pixel = shape.pointee.resultPixelPitch
   let line = shape.pointee.resultRowPitch
+  let accumulate = shape.pointee.accumulate
   let streams = streamsSums(result, shape.pointee.isLarge && !accumulate, pixel, V.self)
   let next = shape.pointee.isLarge ? 2 &* MC &* columns.pitch : 0
   var slots = InlineArray<LINES, UnsafeMutablePointer<V.Scalar>>(repeating: waiting)
@@ -199,8 +200,8 @@ private func addRowToTaps<let LINES: Int, let MC: Int, V: KernelVector>(
 @inline(__always)
 func depthwiseBand<V: KernelVector>(
   _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafeMutablePointer<V.Scalar>,
-  _ result: UnsafeMutablePointer<V.Scalar>, _ lines: Int, _ row: Int, _ column: Int, _ count: Int, _ accumulate: Bool,
-  _ isGradient: Bool, _: V.Type
+  _ result: UnsafeMutablePointer<V.Scalar>, _ lines: Int, _ row: Int, _ column: Int, _ count: Int, _ isGradient: Bool,
+  _: V.Type
 ) {
   guard let waiting = shape.pointee.waiting?.assumingMemoryBound(to: V.Scalar.self) else { return }
   let height = shape.pointee.sourceHeight
@@ -220,13 +221,11 @@ func depthwiseBand<V: KernelVector>(
         case (true, 7, _): addRowToTaps(shape, p, w, q, waiting, place, column, some, v, two, Count<7>.self)
         case (true, _, 1): addRowToTaps(shape, p, w, q, waiting, place, column, some, v, one, four)
         case (true, _, _): addRowToTaps(shape, p, w, q, waiting, place, column, some, v, two, four)
-        case (_, 7, 1):
-          addRowToLines(shape, p, w, q, waiting, place, column, some, accumulate, v, one, Count<7>.self)
-        case (_, 7, _):
-          addRowToLines(shape, p, w, q, waiting, place, column, some, accumulate, v, two, Count<7>.self)
+        case (_, 7, 1): addRowToLines(shape, p, w, q, waiting, place, column, some, v, one, Count<7>.self)
+        case (_, 7, _): addRowToLines(shape, p, w, q, waiting, place, column, some, v, two, Count<7>.self)
       #endif
-      case (_, _, 1): addRowToLines(shape, p, w, q, waiting, place, column, some, accumulate, v, one, four)
-      default: addRowToLines(shape, p, w, q, waiting, place, column, some, accumulate, v, two, four)
+      case (_, _, 1): addRowToLines(shape, p, w, q, waiting, place, column, some, v, one, four)
+      default: addRowToLines(shape, p, w, q, waiting, place, column, some, v, two, four)
       }
     }
     vector &+= some

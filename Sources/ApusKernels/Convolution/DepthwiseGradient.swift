@@ -122,8 +122,8 @@ private func addProducts<
 }
 
 #if APUS_32_REGISTERS
-  /// The same for all taps of a 3x3 kernel of stride 1 and two lines at once, which share rows of the source; `positions` of them, in
-  /// groups of MC. Products go by groups, and in a group by lines.
+  /// The same for all taps of a 3x3 kernel of stride 1 and two lines at once, which share rows of the source; `positions`
+  /// of them, in groups of MC. Products go by groups, and in a group by lines.
   @inline(never)
   func depthwiseGradientPair<let MC: Int, V: KernelVector>(
     _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
@@ -349,7 +349,7 @@ func depthwiseGradient<V: KernelVector>(
             let count = DepthwiseBand.positions(shared &- position)
             depthwiseBand(
               shape, slice, to, UnsafeMutablePointer(mutating: from + position &* s.resultPixelPitch), lines, row,
-              s.column &+ 2 &* position, count, false, true, V.self)
+              s.column &+ 2 &* position, count, true, V.self)
             position &+= count
           } else if isBlock {
             depthwiseGradientBlock(shape, slice, to, from, row, position, whole, ahead, V.self)

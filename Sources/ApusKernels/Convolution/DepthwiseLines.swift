@@ -35,11 +35,13 @@ enum BorderColumns: ColumnBounds {
 /// First column of a tile, columns and pixel pitch of the source, zeros: a struct would be the set's own type.
 typealias DepthwiseColumns<S> = (first: Int, width: Int, pitch: Int, zeros: UnsafePointer<S>)
 
-/// A tile of two lines x MC positions of a 3x3 kernel of stride 1, for every whole vector of the channels. The nine weights and the sums stay in registers, and every element of the source is loaded once.
+/// A tile of two lines x MC positions of a 3x3 kernel with the same stride in both directions, for every whole vector of
+/// the channels. The nine weights and the sums stay in registers, and every element of the source is loaded once.
 @inline(never)
-func depthwisePair<let MC: Int, V: KernelVector, B: ColumnBounds>(
+func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBounds>(
   _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafePointer<V.Scalar>,
-  _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _: V.Type, _: B.Type, _: Count<MC>.Type
+  _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _: V.Type, _: B.Type, _: Count<MC>.Type,
+  _: Count<STRIDE>.Type
 ) {
   let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
   let columns: DepthwiseColumns<V.Scalar> = (column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros)
@@ -62,18 +64,25 @@ func depthwisePair<let MC: Int, V: KernelVector, B: ColumnBounds>(
       let w = vectorWeights + depthTap &* 9 &* V.lanes
       var factors = InlineArray<9, V>(repeating: V.zero)
       for t in 0..<9 { factors[t] = V.load(w + t &* V.lanes) }
-      for r in 0..<4 where row &+ r >= 0 && r < high {
+      for r in 0..<3 + STRIDE where row &+ r >= 0 && r < high {
         // Pinned, or the addresses of all rows' columns would be kept through the loop, on the stack.
         let from = p + apus_pin_integer(r &* rowPitch)
         let column = apus_pin_integer(columns.first)
-        let count = MC + 2
+        let count = (MC - 1) * STRIDE + 3
+        // With a stride of 2 there are more columns than address registers, and they would be loaded early: one running
+        // offset, and each column in a register when it is due.
+        var at = 0
         for i in 0..<count {
-          let offset = i &* columns.pitch
-          let x = V.load(B.pointer(from + offset, i, count, column &+ i, columns.width, columns.zeros))
-          for t in 0..<3 where i - t >= 0 && i - t < MC {
-            let j = i - t
+          let offset = STRIDE > 1 ? at : i &* columns.pitch
+          var x = V.load(B.pointer(from + offset, i, count, column &+ i, columns.width, columns.zeros))
+          if STRIDE > 1 {
+            x = V.pinned(x)
+            at = apus_pin_integer(at &+ columns.pitch)
+          }
+          for t in 0..<3 where i - t >= 0 && (i - t) % STRIDE == 0 && (i - t) / STRIDE < MC {
+            let j = (i - t) / STRIDE
             if r < 3 { upper[j] = V.multiplyAdd(upper[j], x, factors[min(8, 3 * r + t)]) }
-            if r >= 1 { lower[j] = V.multiplyAdd(lower[j], x, factors[max(0, 3 * (r - 1) + t)]) }
+            if r >= STRIDE { lower[j] = V.multiplyAdd(lower[j], x, factors[max(0, 3 * (r - STRIDE) + t)]) }
           }
         }
       }
@@ -385,16 +394,14 @@ func depthwiseLines<V: KernelVector>(
   let neighbours =
     s.multiplier == 1 && (s.widthStep == 1 || s.widthTaps <= 1) && (s.columnStride == 1 || s.columnStride == 2)
   let isThree =
-    neighbours && s.widthTaps == 3 && s.heightTaps == 3 && s.heightStep == 1 && s.rowStride == 1 && s.columnStride == 1
+    neighbours && s.widthTaps == 3 && s.heightTaps == 3 && s.heightStep == 1 && s.rowStride == s.columnStride
   let whole = s.channels / V.lanes &* V.lanes
   let reach = (max(1, s.widthTaps) &- 1) &* s.widthStep
   let most = s.columns % 7 == 0 ? min(7, DepthwisePositions.value) : DepthwisePositions.value
-  // Of several slices bands add the later ones to what the first one left, which a result that is added to cannot tell
-  // apart from what was there.
   let slices = s.endDepthTap &- s.firstDepthTap
-  let hasBands = whole > 0 && (slices == 1 || slices > 1 && !s.accumulate)
+  let hasBands = whole > 0 && slices == 1 && bandsPay(s, V.self)
   #if APUS_32_REGISTERS
-    let hasBlocks = isThree && s.columns % 7 == 0 && s.channels == whole && slices == 1
+    let hasBlocks = isThree && s.columnStride == 1 && s.columns % 7 == 0 && s.channels == whole && slices == 1
   #endif
   var line = 0
   while line < s.lines {
@@ -429,14 +436,17 @@ func depthwiseLines<V: KernelVector>(
       let isBand = together > 0 && depthwiseBandFits(s, column, together)
       let count = isBand ? together : left >= most ? most : left >= 4 ? 4 : 1
       if isBand {
-        bandOf(shape, source, weights, to, lines, row, column, count, V.self)
+        let slice = source + (s.slice &+ s.firstDepthTap &* s.depthStep) &* s.slicePitch
+        let w = UnsafeMutablePointer(mutating: weights + s.firstDepthTap &* 9 &* V.lanes)
+        depthwiseBand(shape, slice, w, to, lines, row, column, count, false, V.self)
       } else if neighbours && whole > 0 {
         let margin = s.widthTaps <= 3 ? 1 : 0
         let isInner =
           column &+ margin >= 0 && column &+ (count &- 1) &* s.columnStride &+ reach &- margin < s.sourceWidth
-        if isThree && lines == 2 && count > 1 {
-          pairOf(shape, source, weights, to, row, column, count, isInner, V.self)
-        } else {
+        switch (s.columnStride, isThree && lines == 2 && count > 1) {
+        case (1, true): pairOf(shape, source, weights, to, row, column, count, isInner, V.self, Count<1>.self)
+        case (2, true): pairOf(shape, source, weights, to, row, column, count, isInner, V.self, Count<2>.self)
+        default:
           for i in 0..<lines {
             let (r, q) = (row &+ i &* s.rowStride, to + i &* s.resultRowPitch)
             if s.columnStride == 1 {
@@ -467,36 +477,30 @@ func depthwiseLines<V: KernelVector>(
   if s.isLarge { apus_stream_fence() }
 }
 
-/// A band over whole vectors of channels, slice by slice.
+/// Whether bands beat pairs of lines, which read their rows once for all taps: where pixels lie so far apart that a tile's
+/// share few sets of the first-level cache, or past the caches; and of enough lines for what a band's neighbours read again.
 @inline(__always)
-private func bandOf<V: KernelVector>(
-  _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafePointer<V.Scalar>,
-  _ result: UnsafeMutablePointer<V.Scalar>, _ lines: Int, _ row: Int, _ column: Int, _ count: Int, _: V.Type
-) {
-  let s = shape.pointee
-  for depthTap in s.firstDepthTap..<s.endDepthTap {
-    let slice = source + (s.slice &+ depthTap &* s.depthStep) &* s.slicePitch
-    let w = UnsafeMutablePointer(mutating: weights + depthTap &* 9 &* V.lanes)
-    let accumulate = s.accumulate || depthTap > s.firstDepthTap
-    depthwiseBand(shape, slice, w, result, lines, row, column, count, accumulate, false, V.self)
-  }
+private func bandsPay<V: KernelVector>(_ s: DepthwiseShape, _: V.Type) -> Bool {
+  let isAliased = s.pixelPitch &* MemoryLayout<V.Scalar>.size % 512 == 0
+  return (isAliased || s.isLarge) && s.lines >= 6
 }
 
 /// `count` positions of two lines over whole vectors of channels.
 @inline(__always)
-private func pairOf<V: KernelVector>(
+private func pairOf<let STRIDE: Int, V: KernelVector>(
   _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafePointer<V.Scalar>,
-  _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _ count: Int, _ isInner: Bool, _: V.Type
+  _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int, _ count: Int, _ isInner: Bool, _: V.Type,
+  _ stride: Count<STRIDE>.Type
 ) {
   let (v, inner, border) = (V.self, EdgeColumns.self, BorderColumns.self)
   switch (count, isInner) {
-  case (4, true): depthwisePair(shape, source, weights, result, row, column, v, inner, Count<4>.self)
-  case (4, false): depthwisePair(shape, source, weights, result, row, column, v, border, Count<4>.self)
+  case (4, true): depthwisePair(shape, source, weights, result, row, column, v, inner, Count<4>.self, stride)
+  case (4, false): depthwisePair(shape, source, weights, result, row, column, v, border, Count<4>.self, stride)
   #if APUS_32_REGISTERS
-    case (7, true): depthwisePair(shape, source, weights, result, row, column, v, inner, Count<7>.self)
-    case (7, false): depthwisePair(shape, source, weights, result, row, column, v, border, Count<7>.self)
-    case (8, true): depthwisePair(shape, source, weights, result, row, column, v, inner, Count<8>.self)
-    case (8, false): depthwisePair(shape, source, weights, result, row, column, v, border, Count<8>.self)
+    case (7, true): depthwisePair(shape, source, weights, result, row, column, v, inner, Count<7>.self, stride)
+    case (7, false): depthwisePair(shape, source, weights, result, row, column, v, border, Count<7>.self, stride)
+    case (8, true): depthwisePair(shape, source, weights, result, row, column, v, inner, Count<8>.self, stride)
+    case (8, false): depthwisePair(shape, source, weights, result, row, column, v, border, Count<8>.self, stride)
   #endif
   default: break
   }

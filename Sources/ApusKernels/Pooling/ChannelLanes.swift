@@ -180,7 +180,8 @@ private func poolLargeWindow<V: KernelVector, Step: PoolingStep>(
   }
 }
 
-/// Eight or four vectors of channels, or the first `count` lanes of one: whole rows of the window in a chain, or pieces of a row.
+/// Eight or four vectors of channels, or the first `count` lanes of one: whole rows of the window in a chain, or pieces of
+/// a row.
 @inline(__always)
 private func sumLargeWindow<V: KernelVector, Step: PoolingStep>(
   _ x: UnsafePointer<V.Scalar>, _ taps: Taps, _ norm: Double, vectors: Int, _ count: Int, _: V.Type, _: Step.Type
