@@ -136,8 +136,11 @@ final class DepthwiseConvolution: GatherMethod {
     var lines = rows.inPlace ? positions.height : linesPerBand
     var pixels = rows.inPlace ? positions.width : pixelsPerBand
     if threads > 1 {
-      // Lines first, in pairs, then channels by stretches that memory likes, then positions of a line.
-      let wanted = 4 * threads
+      // Lines first, in pairs, then channels by stretches that memory likes, then positions of a line. What the threads'
+      // own caches hold is divided once, and lies call after call where it is needed; else who is done early helps.
+      let isNear =
+        DepthwiseRows.bytes(source, result, samples: samples, size: size) <= Double(threads * Machine.caches.level2)
+      let wanted = isNear ? threads : 4 * threads
       func parts() -> Int {
         samples * positions.depth * positions.height.dividedRoundingUp(by: lines)
           * positions.width.dividedRoundingUp(by: pixels) * result.channels.dividedRoundingUp(by: channels)

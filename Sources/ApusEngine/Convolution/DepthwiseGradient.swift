@@ -104,7 +104,7 @@ final class DepthwiseGradient: WeightGradientMethod {
     let copies = !rows.inPlace || !dyRows.inPlace
     var channels = copies ? copyChannels : dy.channels
     while threads > 1 && channels > gemm.lanes
-      && bands.count * dy.channels.dividedRoundingUp(by: channels) < 4 * threads
+      && bands.count * dy.channels.dividedRoundingUp(by: channels) < 2 * threads
     {
       channels = (channels / 2).roundedUp(to: gemm.lanes)
     }

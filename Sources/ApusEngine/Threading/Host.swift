@@ -61,7 +61,7 @@ struct Host: @unchecked Sendable {
       _ = apus_add(job.refused, 1)
       return
     }
-    job.region.pointee.workAsMember()
+    job.region.pointee.workAsMember(withFirst: index == 0)
     _ = apus_add(job.ended, 1)
   }
 }

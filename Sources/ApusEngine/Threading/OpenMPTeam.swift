@@ -8,8 +8,12 @@ enum OpenMPTeam {
     let width = min(width, UsableCPUs.process.count - others)
     let owner = apus_openmp_owner_word()!
     if width < 2 || !apus_compare_exchange(owner, 0, 1) { return false }
+    // By this mark the caller, who is always of the team, knows itself.
+    apus_set_in_region(true)
     apus_openmp_parallel(
-      { $0!.assumingMemoryBound(to: Region.self).pointee.workAsMember() }, &region, Int32(width))
+      { $0!.assumingMemoryBound(to: Region.self).pointee.workAsMember(withFirst: apus_in_region()) }, &region,
+      Int32(width))
+    apus_set_in_region(false)
     apus_store_release(owner, 0)
     return true
   }

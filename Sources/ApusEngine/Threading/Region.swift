@@ -15,7 +15,8 @@ package struct Region {
   var chunks: Int
   /// The caller's rounding and denormal mode.
   var control: UInt64
-  /// The next chunk that nobody has claimed.
+  /// The next chunk that nobody has claimed. Chunk 0 is not claimed: it is its caller's, call after call, so that the
+  /// caches of two threads hold what they held last time, whoever comes first.
   var next: UnsafeMutablePointer<UInt64>
 
   /// Calls `use` with the region, whose closure must not be called after `use` has returned. Allocates nothing.
@@ -24,7 +25,7 @@ package struct Region {
     count: Int, grain: Int, chunks: Int, _ body: (Range<Int>) -> Void,
     _ use: (inout Region) throws(Failure) -> Void
   ) throws(Failure) {
-    var next: UInt64 = 0
+    var next: UInt64 = 1
     // The pointer outlives the call that makes it, but not `next`, whose address the last line still needs.
     func inner(_ next: UnsafeMutablePointer<UInt64>) throws(Failure) {
       var region = Region(
@@ -36,25 +37,26 @@ package struct Region {
     try inner(&next)
   }
 
-  /// Works on chunks until none is left. The calling thread counts as inside a region meanwhile.
+  /// Works on chunks until none is left; exactly one thread begins with the first. The calling thread counts as inside a
+  /// region meanwhile.
   @inline(__always)
-  func work() {
-    while true {
-      let chunk = Int(truncatingIfNeeded: apus_add(next, 1))
-      if chunk >= chunks { return }
+  func work(withFirst: Bool) {
+    var chunk = withFirst ? 0 : Int(truncatingIfNeeded: apus_add(next, 1))
+    while chunk < chunks {
       let lower = chunk * grain
       apus_call_closure(body, lower, lower + min(grain, count - lower))
+      chunk = Int(truncatingIfNeeded: apus_add(next, 1))
     }
   }
 
-  /// `work` on a thread that is not the caller's, with the caller's floating-point mode.
+  /// `work` on a thread that may not be the caller's, with the caller's floating-point mode.
   @inline(__always)
-  func workAsMember() {
+  func workAsMember(withFirst: Bool) {
     let own = apus_fp_control()
     if own != control { apus_set_fp_control(control) }
     let nested = apus_in_region()
     apus_set_in_region(true)
-    work()
+    work(withFirst: withFirst)
     apus_set_in_region(nested)
     if own != control { apus_set_fp_control(own) }
   }

@@ -71,7 +71,7 @@ package final class Team: @unchecked Sendable {
     if limit < 1 || !apus_compare_exchange(owner, 0, 1) { return false }
     let forks = apus_forks()
 
-    apus_store_relaxed(next, 0)
+    apus_store_relaxed(next, 1)
     region.pointee = job
     region.pointee.next = next
     apus_store_relaxed(linger, lingerNanoseconds)
@@ -80,7 +80,7 @@ package final class Team: @unchecked Sendable {
     callMembers(limit)
 
     apus_set_in_region(true)
-    region.pointee.work()
+    region.pointee.work(withFirst: true)
     apus_set_in_region(false)
 
     let closed = Gate(word: apus_and(gate, ~Gate.open))
@@ -212,7 +212,7 @@ extension Team {
     // balancing notices: tens of milliseconds as measured.
     let cpu = Int32(truncatingIfNeeded: apus_load_relaxed(callerCPU))
     if apus_current_cpu() == cpu { apus_leave_cpu(cpu) }
-    region.pointee.workAsMember()
+    region.pointee.workAsMember(withFirst: false)
     let left = Gate(word: apus_add(gate, ~0))
     if left.members == 1, left.isWaiting { _ = apus_futex_wake(gate, 0, 1) }
     return true
