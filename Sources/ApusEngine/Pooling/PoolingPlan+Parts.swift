@@ -1,5 +1,4 @@
 import ApusKernelInterface
-import Synchronization
 
 /// A run cut into parts: stretches of rows, times stretches of channels. Where a cut lies changes no bits.
 struct PoolingParts {
@@ -120,27 +119,18 @@ extension PoolingPlan {
       }
       return
     }
-    let next = Atomic<Int>(0)
-    try context.parallel(count: tasks) { range in
+    // Pooling is bound by memory, hence pieces.
+    try context.parallel(parts: parts.count, slots: tasks, inPieces: true) { slot, part in
       var shape = shape
-      for task in range {
-        var operands = operands
-        operands.scratch = areas.map { $0 + task * taskBytes }
-        while true {
-          let part = next.add(1, ordering: .relaxed).oldValue
-          if part >= parts.count { break }
-          if recomputes {
-            recompute(&shape, operands, parts, part)
-            continue
-          }
-          let (stretch, block) = part.quotientAndRemainder(dividingBy: parts.channelParts)
-          let row = stretch * parts.rowsPerPart
-          let channel = block * parts.channelsPerPart
-          kernel(
-            &shape, &operands, row, min(parts.rowsPerPart, parts.rows - row), channel,
-            min(parts.channelsPerPart, shape.channels - channel))
-        }
-      }
+      var operands = operands
+      operands.scratch = areas.map { $0 + slot * taskBytes }
+      if recomputes { return recompute(&shape, operands, parts, part) }
+      let (stretch, block) = part.quotientAndRemainder(dividingBy: parts.channelParts)
+      let row = stretch * parts.rowsPerPart
+      let channel = block * parts.channelsPerPart
+      kernel(
+        &shape, &operands, row, min(parts.rowsPerPart, parts.rows - row), channel,
+        min(parts.channelsPerPart, shape.channels - channel))
     }
   }
 
