@@ -76,8 +76,10 @@
   public var indicesAreWide = false
   /// Gradients are added to what is there.
   public var accumulates = false
-  /// Data are larger than the caches: forward asks for the next rows ahead of time, backward writes past the caches.
+  /// Rows are asked for one row ahead: data are larger than a core's own caches.
   public var fetchesAhead = false
+  /// Data are larger than all caches: what backward writes goes past them.
+  public var streams = false
   /// Of the kernels along the width: elements of a row in scratch, and how many such rows there are; `setScratch`.
   public var pitch = 0
   /// See `pitch`.

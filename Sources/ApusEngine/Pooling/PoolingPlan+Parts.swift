@@ -99,7 +99,10 @@ extension PoolingPlan {
     var shape = shape
     shape.accumulates = arguments.accumulates
     // Half of what several cores share is this operation's, roughly.
-    shape.fetchesAhead = bytes > Double(max(4 << 20, Machine.caches.level3 / 2))
+    shape.streams = bytes > Double(max(4 << 20, Machine.caches.level3 / 2))
+    // Sweeps over a part of the channels jump from pixel to pixel, which hardware does not foresee.
+    shape.fetchesAhead =
+      shape.streams || bytes > Double(Machine.caches.level2) && shape.channels > 4 * kernels.lanes
     shape.setScratch(
       lanes: kernels.lanes, isForward: direction == .forward, withIndices: arguments.indices != nil)
     var operands = PoolingOperands()

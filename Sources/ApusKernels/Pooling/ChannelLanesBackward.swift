@@ -311,7 +311,8 @@ private func sweepGather<V: KernelVector, Step: GatherStep>(
   let isAligned =
     (Int(bitPattern: dx) | pixel &* MemoryLayout<V.Scalar>.size | channel &* MemoryLayout<V.Scalar>.size)
     & (bytes &- 1) == 0
-  let streams = s.pointee.fetchesAhead && isAligned && !s.pointee.accumulates
+  let fetches = s.pointee.fetchesAhead
+  let streams = s.pointee.streams && isAligned && !s.pointee.accumulates
   var place = splitRow(row, s.pointee.depth.input, s.pointee.height.input)
   for r in row..<row &+ rows {
     let depth = s.pointee.depth.covers[place.d]
@@ -360,6 +361,9 @@ private func sweepGather<V: KernelVector, Step: GatherStep>(
         }
         if w == columns { break }
         let at = indexBits(position &+ start, V.self)
+        if four && fetches {
+          fetchFour(s, operands, (base &+ first &+ lines &* columns &+ w) &* pixel &+ channelNow, V.self)
+        }
         var slice = 0
         while slice < slices {
           var line = 0
@@ -389,6 +393,18 @@ private func sweepGather<V: KernelVector, Step: GatherStep>(
     }
   }
   if streams { apus_stream_fence() }
+}
+
+/// Asks for what four vectors of a window of the next row send back.
+@inline(__always)
+private func fetchFour<V: KernelVector>(
+  _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ i: Int, _: V.Type
+) {
+  let gradient = operands.pointee.dy.unsafelyUnwrapped + i &* MemoryLayout<V.Scalar>.size
+  for line in 0..<4 * MemoryLayout<V>.size / 64 { apus_prefetch_second_level(gradient + 64 &* line) }
+  guard let indices = operands.pointee.indices else { return }
+  let size = s.pointee.indicesAreWide ? 8 : 4
+  for line in 0..<4 &* V.lanes &* size / 64 { apus_prefetch_second_level(indices + i &* size + 64 &* line) }
 }
 
 /// Two rows of the input that lie under one row of windows two by two, whose first element is number `first`: what each
