@@ -17,6 +17,8 @@ import Testing
       .plane(type, batch: 5, channels: 24, height: 11, width: 12, filters: 24, kernel: 3, pad: 1),
       .plane(type, batch: 2, channels: 6, height: 13, width: 12, filters: 16, kernel: 5),
       .plane(type, batch: 2, channels: 512, height: 5, width: 4, filters: 150, kernel: 1),
+      // By weights a thread's tiles end within a panel of filters.
+      .plane(type, channels: 3, height: 51, width: 51, filters: 96, kernel: 11, stride: 4),
     ]
     list[5].groups = 24
     for i in list.indices {

@@ -196,28 +196,24 @@ final class DirectWeightGradient: WeightGradientMethod {
   func run(
     _ task: WeightGradientTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
   ) throws(ApusError) {
-    // Each part goes through all pixels, so there are no more than threads can take.
-    let panelGroups = groups >= threads ? 1 : min(panels.panelsPerGroup, threads)
-    let runGroups =
-      groups * panelGroups >= threads ? 1 : min(runs.count, threads.dividedRoundingUp(by: groups * panelGroups))
-    let panelSplit = BalancedSplit(
-      panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
-    let runSplit = BalancedSplit(runs.count, atMost: runs.count.dividedRoundingUp(by: runGroups))
+    // Each part goes through all pixels, so there are no more than threads can take. A part of a group is a stretch of its
+    // tiles, panel by panel and run by run.
+    let tiles = panels.panelsPerGroup * tilesPerPanel
+    let partsPerGroup = groups >= threads ? 1 : min(tiles, threads.dividedRoundingUp(by: groups))
     let slotBytes = scratchBytes(threads: threads).slot
-    try context.parallel(parts: groups * panelSplit.count * runSplit.count, slots: threads) { slot, part in
-      let (rest, run) = part.quotientAndRemainder(dividingBy: runSplit.count)
-      let (group, panel) = rest.quotientAndRemainder(dividingBy: panelSplit.count)
+    try context.parallel(parts: groups * partsPerGroup, slots: threads) { slot, part in
+      let (group, stretch) = part.quotientAndRemainder(dividingBy: partsPerGroup)
       runPart(
-        task, group, panelSplit.start(panel)..<panelSplit.start(panel + 1),
-        runSplit.start(run)..<runSplit.start(run + 1),
+        task, group, tiles * stretch / partsPerGroup..<tiles * (stretch + 1) / partsPerGroup,
         scratch + slot * slotBytes)
     }
   }
 
-  /// Some panels' and runs' weights of a group, over all pixels.
+  private var tilesPerPanel: Int { runs.count * rowTiles.count }
+
+  /// The weights of some tiles of a group, over all pixels.
   private func runPart(
-    _ task: WeightGradientTask, _ group: Int, _ panelRange: Range<Int>, _ runRange: Range<Int>,
-    _ scratch: UnsafeMutableRawPointer
+    _ task: WeightGradientTask, _ group: Int, _ tiles: Range<Int>, _ scratch: UnsafeMutableRawPointer
   ) {
     let lineSplit = BalancedSplit(pass.height.positions, atMost: linesPerBand)
     let pixelSplit = BalancedSplit(pass.width.positions, atMost: pixelsPerBand)
@@ -233,7 +229,7 @@ final class DirectWeightGradient: WeightGradientMethod {
               pixels: pixelSplit.start(pixelBand)..<pixelSplit.start(pixelBand + 1),
               ahead: asksAhead && pixelBand + 1 < pixelSplit.count
                 ? pixelSplit.start(pixelBand + 1)..<pixelSplit.start(pixelBand + 2) : 0..<0)
-            add(task, part, group, panelRange, runRange, accumulate, scratch)
+            add(task, part, group, tiles, accumulate, scratch)
             accumulate = true
           }
         }
@@ -252,8 +248,8 @@ final class DirectWeightGradient: WeightGradientMethod {
   }
 
   private func add(
-    _ task: WeightGradientTask, _ part: Band, _ group: Int, _ panelRange: Range<Int>, _ runRange: Range<Int>,
-    _ accumulate: Bool, _ scratch: UnsafeMutableRawPointer
+    _ task: WeightGradientTask, _ part: Band, _ group: Int, _ tiles: Range<Int>, _ accumulate: Bool,
+    _ scratch: UnsafeMutableRawPointer
   ) {
     let turned = scratch + bandBytes
     let aTable = (turned + turnedBytes).assumingMemoryBound(to: Int.self)
@@ -290,11 +286,15 @@ final class DirectWeightGradient: WeightGradientMethod {
     // What is asked for, x and then dy in elements, spread over the tiles.
     let xAhead = part.ahead.count * x.channels
     let allAhead = xAhead + part.ahead.count * dy.channels
-    let calls = panelRange.count * rowTiles.count
     var (asked, done) = (0, 0)
-    var panel = panelRange.lowerBound
-    while panel < panelRange.upperBound {
-      let end = min(panel + together, panelRange.upperBound)
+    var next = tiles.lowerBound
+    while next < tiles.upperBound {
+      // Some whole panels, or a stretch of one.
+      let (panel, firstTile) = next.quotientAndRemainder(dividingBy: tilesPerPanel)
+      let wholePanels = firstTile == 0 ? (tiles.upperBound - next) / tilesPerPanel : 0
+      let end = panel + max(1, min(together, wholePanels))
+      let stretch = firstTile..<min(tilesPerPanel, firstTile + tiles.upperBound - next)
+      next += (end - panel) * stretch.count
       let first = group * panels.resultChannels + panel * panels.columns
       var tile = GemmTileShape(
         aRowStride: 1, aStepStride: pass.width.stride * aPixel, bStepStride: dy.channels, cRowStride: panels.columns,
@@ -316,7 +316,7 @@ final class DirectWeightGradient: WeightGradientMethod {
       }
       tile.aOffsets = UnsafePointer(aTable)
       tile.bOffsets = UnsafePointer(bTable)
-      for run in runRange {
+      for run in stretch.lowerBound / rowTiles.count..<stretch.upperBound.dividedRoundingUp(by: rowTiles.count) {
         // What lies in the padding is passed over.
         let lines = runs[run].depths.contains(part.depth) ? runs[run].lines.clamped(to: part.lines) : 0..<0
         let columns = runs[run].pixels.clamped(to: part.pixels)
@@ -331,7 +331,8 @@ final class DirectWeightGradient: WeightGradientMethod {
           aTable[block] = sample * aSample + row * aLine + first * tile.aStepStride
           bTable[block] = sample * bSample + row * bLine + first * tile.bStepStride
         }
-        for i in 0..<rowTiles.count {
+        for number in stretch.clamped(to: run * rowTiles.count..<(run + 1) * rowTiles.count) {
+          let i = number - run * rowTiles.count
           tile.rows = rowTiles.length(i)
           let row = rowTiles.start(i)
           for p in panel..<end {
@@ -339,13 +340,13 @@ final class DirectWeightGradient: WeightGradientMethod {
             let b = bBase + (p - panel) * panels.columns * size
             done += 1
             tile.bPrefetch = 0
-            if asked * calls < allAhead * done {
+            if asked * tiles.count < allAhead * done {
               let isX = asked < xAhead
-              let next =
+              let from =
                 isX
                 ? task.x + (part.ahead.lowerBound * x.channels + asked) * size
                 : task.dy + (part.ahead.lowerBound * dy.channels + asked - xAhead) * size
-              tile.bPrefetch = (next - b) / size
+              tile.bPrefetch = (from - b) / size
               asked = min(asked + tile.k * tile.bStepStride, isX ? xAhead : allAhead)
             }
             gemm.tile(
@@ -356,7 +357,6 @@ final class DirectWeightGradient: WeightGradientMethod {
           }
         }
       }
-      panel = end
     }
   }
 
