@@ -130,7 +130,7 @@ enum { APUS_ISA_DEFAULT = 0, APUS_ISA_BASELINE = 1, APUS_ISA_AVX2 = 2, APUS_ISA_
 /* Threading back ends.
  *   dispatch  a team of Dispatch's threads that lingers between calls (default)
  *   openmp    the host's OpenMP run time (libgomp, libomp, libiomp5), found when first used
- *   host      the parallel-for callback of apus_context_set_host_backend
+ *   host      the parallel-for callback of apus_context_create_host
  *   serial    the calling thread only */
 enum {
   APUS_BACKEND_DEFAULT = 0,
@@ -191,7 +191,7 @@ const char *apus_backend_name(int32_t backend);
 typedef void (*apus_task_fn)(void *task, int64_t index) APUS_SENDABLE;
 
 /* A host's parallel-for: calls run(task, i) for every i in 0..count-1, on any threads, in any order, and returns
- * when all have returned. user is what was given to apus_context_set_host_backend. */
+ * when all have returned. user is what was given to apus_context_create_host. */
 typedef void (*apus_parallel_for_fn)(void *user, int64_t count, apus_task_fn run, void *task) APUS_SENDABLE;
 
 /* Makes options that use a host's own threads: sets backend = host and threads in a new context. The callback must

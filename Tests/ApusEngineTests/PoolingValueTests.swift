@@ -103,4 +103,28 @@ import Testing
       }
     }
   }
+
+  /// Channels-last data beyond a core's caches, in sweeps over a part of the channels, which ask for the next row: the last
+  /// rows' next ones lie outside of the operands.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func beyondTheCaches(_ set: InstructionSet, _ type: DataType) throws {
+    let contexts = try Setting.of(set).map { try $0.context() }
+    var turn = 0
+    for kind in [PoolingKind.maximum, .average] {
+      for size in 2...3 {
+        turn += 1
+        var window = SpatialWindow(rank: 2, input: Extents(1, 40, 50), window: Extents(1, size, size))
+        window.padBefore = Extents(0, 1, 1)
+        window.padAfter = Extents(0, 1, size - 2)
+        var d = PoolingDescriptor(dataType: type, kind: kind, batch: 1, channels: 140, window: window)
+        d.layout = .channelsLast
+        d.indexType = turn % 2 == 0 ? .int32 : .int64
+        let trial = PoolingTrial(d, seed: UInt64(turn), ties: turn % 2 == 0)
+        let placement = turn % 2 == 0 ? TestMemory.Placement.beforeGuard : .afterGuard
+        if let objection = try trial.objection(contexts[turn % contexts.count], placement) {
+          Issue.record("\(objection)")
+        }
+      }
+    }
+  }
 }

@@ -33,6 +33,7 @@ struct ThreadingHostTests {
     #expect(result.error?.status == .backend)
     #expect(
       result.error?.message.contains("4 tasks once each: it ran 3") == true, "\(String(describing: result.error))")
+    #expect((0..<result.hits.count).allSatisfy { apus_load(result.hits.counts + $0) <= 1 }, "what is done is done once")
   }
 
   @Test func repeats() throws {

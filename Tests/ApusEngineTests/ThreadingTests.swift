@@ -100,17 +100,16 @@ struct ThreadingTests {
     }
   }
 
-  /// The caller begins with the first part, and has the first slot, in every region: its caches hold what they held
-  /// before. (A host chooses the thread itself.)
+  /// The first slot, with it the first piece, and the first range are the caller's in every region: its caches hold what
+  /// they held before. (A host chooses the thread itself.)
   @Test(arguments: ThreadingSetup.all.filter { $0.backend != .host })
-  func callerHasTheFirstPart(setup: ThreadingSetup) throws {
+  func callerHasTheFirstSlot(setup: ThreadingSetup) throws {
     let context = try setup.context()
     let caller = pthread_self()
     let others = Atomic(0)
     for round in 0..<200 {
       try context.parallel(parts: 64, slots: setup.threads, inPieces: round % 2 == 0) { slot, part in
         if slot == 0, pthread_equal(caller, pthread_self()) == 0 { others.add(1, ordering: .relaxed) }
-        // Long enough that a member would often come first.
         for _ in 0..<20 { apus_pause() }
       }
       try context.parallel(count: 8) { range in

@@ -140,16 +140,19 @@ final class DepthwiseConvolution: GatherMethod {
       // own caches hold is divided once, and lies call after call where it is needed; else who is done early helps.
       let isNear =
         DepthwiseRows.bytes(source, result, samples: samples, size: size) <= Double(threads * Machine.caches.level2)
-      let wanted = isNear ? threads : 4 * threads
       func parts() -> Int {
         samples * positions.depth * positions.height.dividedRoundingUp(by: lines)
           * positions.width.dividedRoundingUp(by: pixels) * result.channels.dividedRoundingUp(by: channels)
       }
-      while parts() < wanted && lines > 4 { lines = (lines / 2 + 1) & ~1 }
-      while parts() < wanted && channels >= 8 * gemm.lanes {
+      func areFew() -> Bool {
+        let count = parts()
+        return count < 4 * threads && !(isNear && count >= threads && count % threads == 0)
+      }
+      while areFew() && lines > 4 { lines = (lines / 2 + 1) & ~1 }
+      while areFew() && channels >= 8 * gemm.lanes {
         channels = (channels / 2).roundedUp(to: gemm.lanes)
       }
-      while parts() < wanted && pixels >= 64 { pixels = (pixels / 2).roundedUp(to: 8) }
+      while areFew() && pixels >= 64 { pixels = (pixels / 2).roundedUp(to: 8) }
     }
     let lineSplit = BalancedSplit(positions.height, atMost: lines)
     let channelCount = result.channels.dividedRoundingUp(by: channels)

@@ -196,16 +196,20 @@ final class DirectWeightGradient: WeightGradientMethod {
   func run(
     _ task: WeightGradientTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
   ) throws(ApusError) {
-    // Each part goes through all pixels, so there are no more than threads can take. A part of a group is a stretch of its
+    // Each part goes through all pixels, so there are no more than threads can take: a group, or a stretch of all groups'
     // tiles, panel by panel and run by run.
     let tiles = panels.panelsPerGroup * tilesPerPanel
-    let partsPerGroup = groups >= threads ? 1 : min(tiles, threads.dividedRoundingUp(by: groups))
+    let parts = groups >= threads ? groups : min(groups * tiles, threads)
     let slotBytes = scratchBytes(threads: threads).slot
-    try context.parallel(parts: groups * partsPerGroup, slots: threads) { slot, part in
-      let (group, stretch) = part.quotientAndRemainder(dividingBy: partsPerGroup)
-      runPart(
-        task, group, tiles * stretch / partsPerGroup..<tiles * (stretch + 1) / partsPerGroup,
-        scratch + slot * slotBytes)
+    try context.parallel(parts: parts, slots: threads) { slot, part in
+      var first = groups * tiles * part / parts
+      let end = groups * tiles * (part + 1) / parts
+      while first < end {
+        let group = first / tiles
+        let last = min(end, (group + 1) * tiles)
+        runPart(task, group, first - group * tiles..<last - group * tiles, scratch + slot * slotBytes)
+        first = last
+      }
     }
   }
 

@@ -51,8 +51,8 @@ extension ExecutionContext {
   /// any time a slot of 0..<slots is one thread's alone. Allocates nothing once the team is warm.
   ///
   /// In pieces, which is for work that is bound by memory, a thread begins with a piece of neighbouring parts, and threads
-  /// that come in the same order get the same pieces call after call, the caller always the first: their caches then hold
-  /// what they need, and lines between parts are seldom written by two. Who is done with its own helps the others. Else
+  /// that come in the same order get the same pieces call after call, the caller (of a host, its
+  /// task 0) always the first: their caches then hold what they need, and lines between parts are seldom written by two. Who is done with its own helps the others. Else
   /// threads take parts in turn, and what neighbouring parts share, such as a panel of weights, is read by all at the same
   /// time.
   package func parallel(

@@ -10,7 +10,8 @@ public typealias HostParallelFor =
     _ user: UnsafeMutableRawPointer?, _ count: Int64, _ run: HostTask?, _ task: UnsafeMutableRawPointer?
   ) -> Void
 
-/// The host back end. A task claims chunks until none is left, so a host that runs its tasks one after another works too.
+/// The host back end. A task claims chunks until none is left, task 0 after the first one, so a host that runs its tasks one
+/// after another works too.
 struct Host: @unchecked Sendable {
   let parallelFor: HostParallelFor
   let user: UnsafeMutableRawPointer?

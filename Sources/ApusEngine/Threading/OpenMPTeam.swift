@@ -1,6 +1,7 @@
 import ApusShims
 
-/// The openmp back end: one region of the host's OpenMP run time, in which every thread claims chunks.
+/// The openmp back end: one region of the host's OpenMP run time, in which every thread claims chunks, the caller after
+/// the first.
 enum OpenMPTeam {
   /// Runs the region if no other host thread does so: each would get a team of its own from OpenMP, and n callers on
   /// n CPUs would run n x n threads. false: nothing was done.

@@ -6,8 +6,8 @@ private func lend(_ body: (Range<Int>) -> Void, _ words: UnsafeMutablePointer<ap
 @_silgen_name("apus_return_closure")
 private func giveBack(_ body: (Range<Int>) -> Void)
 
-/// One parallel region as every thread that works on it sees it. Chunks are claimed, not dealt out, so whichever threads
-/// come, the work is done exactly once.
+/// One parallel region as every thread that works on it sees it. All chunks but the first are claimed, not dealt out, so
+/// whichever threads come, the work is done exactly once.
 package struct Region {
   var body: apus_closure
   var count: Int
@@ -15,8 +15,8 @@ package struct Region {
   var chunks: Int
   /// The caller's rounding and denormal mode.
   var control: UInt64
-  /// The next chunk that nobody has claimed. Chunk 0 is not claimed: it is its caller's, call after call, so that the
-  /// caches of two threads hold what they held last time, whoever comes first.
+  /// The next chunk that nobody has claimed. Chunk 0 is not claimed: it belongs to the caller (of a host, to its task 0),
+  /// call after call, so that the caches of two threads hold what they held last time, whoever comes first.
   var next: UnsafeMutablePointer<UInt64>
 
   /// Calls `use` with the region, whose closure must not be called after `use` has returned. Allocates nothing.
