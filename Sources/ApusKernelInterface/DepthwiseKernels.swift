@@ -57,18 +57,25 @@
   public var resultRowPitch = 0
   /// The result is added to rather than overwritten.
   public var accumulate = false
-  /// Source and result are larger than the caches (of a gradient by weights of stride 1: than the second level): the next
-  /// block of the source is fetched ahead, and a result of positions goes past the caches where it is aligned.
+  /// Source and result are larger than the caches: the next columns of the source are fetched ahead, and a result of
+  /// positions goes past the caches where it is aligned.
   public var isLarge = false
 
   /// From one vector of channels to the next in the weights, whose taps are vectors one after the other.
   public var weightPitch = 0
   /// A vector of zeros.
   public var zeros: UnsafeRawPointer
-  /// Room for `waitingVectors` vectors, in which sums, or dy, wait for the next row or the next vector of channels.
+  /// Groups of positions that a row is taken by, so many that with all channels of the problem they fill what waits: a
+  /// function of the problem alone, because a gradient's sums go by them.
+  public var groups = 1
+  /// Vectors of channels that wait at most, times groups.
+  public static let waitingUnits = 8
+  /// `groups` for so many whole vectors of channels.
+  @inlinable public static func groups(vectors: Int) -> Int { max(1, waitingUnits / max(1, vectors)) }
+  /// Room for `waitingVectors` vectors, in which sums, or dy, wait for the next row.
   public var waiting: UnsafeMutableRawPointer?
-  /// Two lines of seven positions of eight vectors of channels; a block's 49 positions take less.
-  public static let waitingVectors = 112
+  /// Three lines of seven positions of eight vectors of channels.
+  public static let waitingVectors = 3 * 7 * waitingUnits
 
   /// No lines.
   @inlinable public init(zeros: UnsafeRawPointer) { self.zeros = zeros }

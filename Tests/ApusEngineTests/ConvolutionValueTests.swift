@@ -130,25 +130,23 @@ import Testing
     }
   }
 
-  /// 1x1 kernels of many channels, by weights, whose operands are packed: several chains, lines with gaps, and channels
-  /// that fill neither tiles nor panels.
+  /// 1x1 kernels of many channels, by weights, whose x is packed: several chains, lines with gaps, and channels that fill
+  /// neither tiles nor panels.
   @Test(arguments: InstructionSet.available, gemmTypes)
   func pointwiseKernelsOfManyChannels(_ set: InstructionSet, _ type: DataType) throws {
     let contexts = try GemmValueTests.contexts(set)
-    var isPacked = false
-    for (turn, (c, k, side, stride)) in [(512, 150, 4, 1), (150, 1024, 5, 1), (512, 130, 9, 2), (1024, 140, 3, 3)]
+    for (turn, (c, k, side, stride)) in [(512, 270, 4, 1), (128, 1024, 5, 1), (384, 260, 9, 2), (1024, 300, 3, 3)]
       .enumerated()
     {
-      for batch in [1, 18] where turn % 2 == 0 || batch == 1 {
+      for batch in [1, 27] where turn % 2 == 0 || batch == 1 {
         let d = ConvolutionDescriptor.plane(
           type, batch: batch, channels: c, height: side, width: side + 1, filters: k, kernel: 1, stride: stride)
         let context = contexts[turn % contexts.count]
         let plan = try ConvolutionPlan(d, direction: .backwardWeights, context: context)
-        if plan.description.contains("x and dy packed") { isPacked = true }
+        #expect(plan.description.contains("x packed"))
         try expectRight(d, .backwardWeights, context, accumulate: turn % 2 == 1, seed: UInt64(turn))
       }
     }
-    #expect(isPacked)
   }
 
   /// Winograd's algorithm and the like, where the caller allows them.

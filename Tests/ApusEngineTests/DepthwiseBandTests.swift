@@ -3,26 +3,36 @@ import ApusKernelInterface
 import ApusTestSupport
 import Testing
 
-/// Depthwise layers of stride 2 whose pixels lie a multiple of 512 bytes apart: bands of lines, read a row at a time.
+/// Depthwise layers in bands of lines, read a row or two at a time.
 @Suite struct DepthwiseBandTests {
-  /// Positions of a line: blocks of seven and four, and some alone; of lines more than a band has, and fewer.
+  /// Positions of a line: groups of seven and four, several together where channels are few, and some alone; of lines more
+  /// than a band has, and fewer; pixels that lie a multiple of 512 bytes apart, and nearer ones.
   static func problems(_ type: DataType) -> [ConvolutionDescriptor] {
-    func plane(_ height: Int, _ width: Int, _ pad: Int, channels: Int = 128) -> ConvolutionDescriptor {
+    func plane(_ stride: Int, _ height: Int, _ width: Int, _ pad: Int, channels: Int) -> ConvolutionDescriptor {
       var d = ConvolutionDescriptor.plane(
-        type, channels: channels, height: height, width: width, filters: channels, kernel: 3, stride: 2, pad: pad)
+        type, channels: channels, height: height, width: width, filters: channels, kernel: 3, stride: stride, pad: pad)
       d.groups = channels
       return d
     }
-    var list = [plane(26, 26, 1), plane(33, 27, 1), plane(17, 23, 0), plane(13, 30, 2), plane(12, 7, 1, channels: 256)]
-    list[1].batch = 2
-    // The line before the first row has no row of its own.
-    list[3].window.padBefore = Extents(0, 3, 1)
-    var deep = plane(14, 140, 1)
-    deep.window = SpatialWindow(rank: 3, input: Extents(3, 14, 140), window: Extents(3, 3, 3))
-    deep.window.stride = Extents(1, 2, 2)
-    deep.window.padBefore = Extents(1, 1, 1)
-    deep.window.padAfter = Extents(1, 1, 1)
-    list.append(deep)
+    var list = [ConvolutionDescriptor]()
+    for stride in 1...2 {
+      let rows = stride == 1 ? 8 : 0
+      list += [
+        plane(stride, 26 + rows, 26, 1, channels: 128), plane(stride, 33 + rows, 27, 1, channels: 128),
+        plane(stride, 17, 23, 0, channels: 128), plane(stride, 13, 30, 2, channels: 128),
+        plane(stride, 12, 7, 1, channels: 512), plane(stride, 14 + rows, 41, 1, channels: 37),
+        plane(stride, 16, 52, 1, channels: 16),
+      ]
+      list[list.count - 6].batch = 2
+      // The line before the first row has no row of its own.
+      list[list.count - 4].window.padBefore = Extents(0, 3, 1)
+      var deep = plane(stride, 14, 140, 1, channels: 128)
+      deep.window = SpatialWindow(rank: 3, input: Extents(3, 14, 70 * stride), window: Extents(3, 3, 3))
+      deep.window.stride = Extents(1, stride, stride)
+      deep.window.padBefore = Extents(1, 1, 1)
+      deep.window.padAfter = Extents(1, 1, 1)
+      list.append(deep)
+    }
     return list
   }
 

@@ -289,6 +289,7 @@ final class DepthwiseConvolution: GatherMethod {
       shape.accumulate = target.accumulate
       shape.isLarge = target.isLarge
       shape.waiting = target.waiting
+      shape.groups = DepthwiseShape.groups(vectors: result.channels / gemm.lanes)
       shape.weightPitch = self.weights.pitch
       let row = pass.height.start + (lines.lowerBound - target.lines.lowerBound) * step.height
       let column = pass.width.start + (pixels.lowerBound - target.pixels.lowerBound) * step.width

@@ -17,7 +17,7 @@ final class DepthwiseGradient: WeightGradientMethod {
   let pixelsPerCopy: Int
   /// Lines of all samples and slices, one after the other, that a band has.
   let bands: BalancedSplit
-  /// x and dy are read where they lie and outgrow the caches, of blocks the second level: a block fetches the next one's.
+  /// x and dy are read where they lie and outgrow the caches: a band fetches its next columns ahead.
   let fetchesAhead: Bool
   let gemm: GemmKernels
   let kernels: DepthwiseKernels
@@ -48,13 +48,10 @@ final class DepthwiseGradient: WeightGradientMethod {
     dyRows = DepthwiseRows(dy, passes: [identity], repeats: 1, sources: 1, lanes: gemm.lanes, size: size)
     let split = rows.split(sides.output, bytes: Self.copyBytes)
     let copies = !rows.inPlace || !dyRows.inPlace
-    let isBeyondLevel2 =
-      DepthwiseRows.bytes(rows.tensor, dy, samples: sides.batch, size: size) > Double(Machine.caches.level2)
-    // Bands read few places at a time, which hardware fetches ahead from the last level.
+    // Asking for what lies in the last level costs more than it saves.
     fetchesAhead =
       !copies
-      && (pass.width.stride == 2
-        ? DepthwiseRows.isLarge(rows.tensor, dy, samples: sides.batch, size: size) : isBeyondLevel2)
+      && DepthwiseRows.bytes(rows.tensor, dy, samples: sides.batch, size: size) > Double(Machine.caches.level3) / 2
     linesPerCopy = copies ? split.lines : sides.output.height
     pixelsPerCopy = copies ? split.pixels : sides.output.width
     let lines = sides.batch * sides.output.depth * sides.output.height
@@ -177,6 +174,7 @@ final class DepthwiseGradient: WeightGradientMethod {
     shape.weightPitch = weights.pitch
     shape.isLarge = fetchesAhead
     shape.waiting = scratch + xBytes + dyBytes
+    shape.groups = DepthwiseShape.groups(vectors: dy.channels / gemm.lanes)
     let first =
       depth * gradient.slicePitch + lines.lowerBound * gradient.rowPitch + pixels.lowerBound * gradient.pixelPitch
     kernels.gradient(&shape, x.base, sums, gradient.base + first * size)

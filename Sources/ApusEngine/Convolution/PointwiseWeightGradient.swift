@@ -1,8 +1,8 @@
 import ApusKernelInterface
 
-/// The gradient by weights of a 1x1 kernel on channels-last tensors as a product of packed operands, a stretch of pixels
-/// at a time: x by tiles of channels, dy by panels. Read where they lie, the pixels of wide layers share few sets of the
-/// caches, and each has a page of its own.
+/// The gradient by weights of a 1x1 kernel on channels-last tensors as a product of packed x, by tiles of channels, and dy
+/// where it lies, a stretch of pixels at a time. Read where they lie, the pixels of wide layers share few sets of the
+/// caches, and each has a page of its own; a tile reads less than a line of each.
 ///
 /// Each element is a sum over stretches, in order, of chains over a stretch's pixels in order. Stretches are a function of
 /// the problem alone: threads divide the weights, never the pixels.
@@ -15,39 +15,31 @@ final class PointwiseWeightGradient: WeightGradientMethod {
   let panels: WeightPanels
   /// The channels of x by register tiles.
   let rowTiles: BalancedSplit
-  /// Panels of dy, and tiles of x, that are packed at a time.
-  let panelsTogether: Int
+  /// Tiles of x that are packed at a time.
   let tilesTogether: Int
   /// Pixels of x follow each other as those of dy do.
   let isContiguous: Bool
   let gemm: GemmKernels
   let size: Int
 
-  /// Pixels of a stretch at most: a panel of dy with them fills a first-level cache of 32 KB.
-  private static let chainSteps = 256
-  /// Packed dy that stays in a second-level cache of 1 MB while x passes.
-  private static let dyBytes = 384 << 10
-  /// Packed x, which tiles read as a stream: so much that a pixel's part of it is long enough to be read as one, too.
+  /// Pixels of a stretch at most: a panel of dy with them takes a small part of the second level.
+  private static let chainSteps = 512
+  /// Packed x, half of a second-level cache of 1 MB, which tiles read as a stream: so much that a pixel's part of it is long
+  /// enough to be read as one, too.
   private static let xBytes = 512 << 10
-  /// Channels on either side from which on packing costs less than it saves.
+  /// Channels of x, and filters that share what is packed, from which on packing costs less than it saves.
   private static let leastChannels = 128
-
-  /// Bytes between neighbouring pixels of x, and of dy, from which on they share too few sets. dy is read by panels of two
-  /// lines, x by tiles of one.
-  private static let aliasedX = 2048
-  private static let aliasedDy = 4096
+  private static let leastFilters = 256
+  /// Bytes between neighbouring pixels of x whose multiples share too few sets.
+  private static let aliased = 512
 
   /// Whether packing pays.
   static func isFast(_ sides: ConvolutionSides, size: Int) -> Bool {
     let pass = sides.forwardPass()
+    let distance = sides.c * pass.width.stride * size
     return sides.groups == 1 && sides.taps == 1 && sides.xLayout == .channelsLast && sides.yLayout == .channelsLast
       && !pass.isEmpty && !(0..<3).contains { pass[$0].touchesPadding }
-      && min(sides.c, sides.k) >= leastChannels
-      && (isAliased(sides.c * pass.width.stride * size, aliasedX) || isAliased(sides.k * size, aliasedDy))
-  }
-
-  private static func isAliased(_ distance: Int, _ least: Int) -> Bool {
-    distance >= least && distance.isMultiple(of: 1024)
+      && sides.c >= leastChannels && sides.k >= leastFilters && distance.isMultiple(of: aliased)
   }
 
   init(_ sides: ConvolutionSides, _ gemm: GemmKernels, _ convolution: ConvolutionKernels, size: Int) {
@@ -62,17 +54,13 @@ final class PointwiseWeightGradient: WeightGradientMethod {
       groups: 1, sourceChannels: sides.c, resultChannels: sides.k, rowsAreResults: true, order: [0], gemm, convolution,
       size: size)
     rowTiles = BalancedSplit(sides.c, atMost: gemm.tileRows)
-    let pixels = max(1, stretches.longest)
-    // In equal groups, because x is packed again for each group of panels.
-    panelsTogether =
-      BalancedSplit(panels.panelsPerGroup, atMost: max(1, Self.dyBytes / (pixels * panels.columns * size))).longest
     tilesTogether =
-      BalancedSplit(rowTiles.count, atMost: max(1, Self.xBytes / (pixels * rowTiles.longest * size))).longest
+      BalancedSplit(
+        rowTiles.count, atMost: max(1, Self.xBytes / (max(1, stretches.longest) * rowTiles.longest * size))
+      ).longest
   }
 
-  var details: String {
-    "x and dy packed, chains of \(stretches.longest), tile \(gemm.tileRows)x\(panels.columns)"
-  }
+  var details: String { "x packed, chains of \(stretches.longest), tile \(gemm.tileRows)x\(panels.columns)" }
   var weightElements: Int { panels.elements }
   var weightParts: Int { panels.parts }
   func pack(_ weights: UnsafeRawPointer, into own: UnsafeMutableRawPointer, part: Int) {
@@ -84,19 +72,17 @@ final class PointwiseWeightGradient: WeightGradientMethod {
 
   // MARK: Scratch
 
-  private func bytes(_ elements: Int) -> Int { ((elements + gemm.lanes) * size).roundedUp(to: 64) }
-  private var packedDyBytes: Int { bytes(stretches.longest * panelsTogether * panels.columns) }
-  private var packedXBytes: Int { bytes(stretches.longest * tilesTogether * rowTiles.longest) }
-  func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
-    (packedDyBytes + packedXBytes * (isContiguous ? 1 : 2), 0)
+  private var packedXBytes: Int {
+    ((stretches.longest * tilesTogether * rowTiles.longest + gemm.lanes) * size).roundedUp(to: 64)
   }
+  func scratchBytes(threads: Int) -> (slot: Int, call: Int) { (packedXBytes * (isContiguous ? 1 : 2), 0) }
 
   // MARK: Runs
 
   func run(
     _ task: WeightGradientTask, _ scratch: UnsafeMutableRawPointer, threads: Int, _ context: ExecutionContext
   ) throws(ApusError) {
-    // The wider side is divided: every thread packs the other one.
+    // The wider side is divided; where that is dy, every thread packs x.
     let dividesPanels = panels.resultChannels >= panels.sourceChannels
     func divided(_ count: Int, _ isDivided: Bool) -> BalancedSplit {
       BalancedSplit(count, atMost: isDivided ? count.dividedRoundingUp(by: threads) : count)
@@ -114,48 +100,40 @@ final class PointwiseWeightGradient: WeightGradientMethod {
 
   /// The weights of some panels and tiles, over all pixels.
   private func runPart(
-    _ task: WeightGradientTask, _ panelRange: Range<Int>, _ tileRange: Range<Int>, _ packedDy: UnsafeMutableRawPointer
+    _ task: WeightGradientTask, _ panelRange: Range<Int>, _ tileRange: Range<Int>, _ packed: UnsafeMutableRawPointer
   ) {
-    let packedX = packedDy + packedDyBytes
     for stretch in 0..<stretches.count {
       let pixels = stretches.start(stretch)..<stretches.start(stretch + 1)
-      for firstPanel in Swift.stride(from: panelRange.lowerBound, to: panelRange.upperBound, by: panelsTogether) {
-        let somePanels = firstPanel..<min(firstPanel + panelsTogether, panelRange.upperBound)
-        let channel = firstPanel * panels.columns
-        let columns = min(somePanels.upperBound * panels.columns, dy.channels) - channel
-        gemm.packB(
-          task.dy + (pixels.lowerBound * dy.channels + channel) * size, pixels.count, columns, dy.channels, 1, packedDy)
-        for firstTile in Swift.stride(from: tileRange.lowerBound, to: tileRange.upperBound, by: tilesTogether) {
-          let tiles = firstTile..<min(firstTile + tilesTogether, tileRange.upperBound)
-          // What holds all tiles is packed once.
-          if tiles != tileRange || firstPanel == panelRange.lowerBound { pack(task.x, pixels, tiles, packedX) }
-          multiply(
-            packedX, packedDy, task.weights, pixels.count, somePanels, tiles,
-            accumulate: task.accumulate || stretch > 0)
-        }
+      for first in Swift.stride(from: tileRange.lowerBound, to: tileRange.upperBound, by: tilesTogether) {
+        let tiles = first..<min(first + tilesTogether, tileRange.upperBound)
+        pack(task.x, pixels, tiles, packed)
+        multiply(packed, task, pixels, panelRange, tiles, accumulate: task.accumulate || stretch > 0)
       }
     }
   }
 
-  /// The products of packed tiles and panels.
+  /// The products of packed tiles and some panels of dy; the first tile of a panel asks for the next panel.
   private func multiply(
-    _ packedX: UnsafeRawPointer, _ packedDy: UnsafeRawPointer, _ weights: UnsafeMutableRawPointer, _ pixels: Int,
-    _ somePanels: Range<Int>, _ tiles: Range<Int>, accumulate: Bool
+    _ packed: UnsafeRawPointer, _ task: WeightGradientTask, _ pixels: Range<Int>, _ panelRange: Range<Int>,
+    _ tiles: Range<Int>, accumulate: Bool
   ) {
     var tile = GemmTileShape(
-      aRowStride: 1, aStepStride: 0, bStepStride: panels.columns, cRowStride: panels.columns, k: pixels, rows: 0,
-      columns: 0, bIsPadded: true, accumulate: accumulate)
+      aRowStride: 1, aStepStride: 0, bStepStride: dy.channels, cRowStride: panels.columns, k: pixels.count, rows: 0,
+      columns: 0, bIsPadded: false, accumulate: accumulate)
     let firstRow = rowTiles.start(tiles.lowerBound)
-    for panel in somePanels {
+    let stretch = task.dy + pixels.lowerBound * dy.channels * size
+    for panel in panelRange {
       tile.columns = panels.width(panel)
-      let b = packedDy + (panel - somePanels.lowerBound) * pixels * panels.columns * size
+      // As far as the last element of the next panel's lines: see GEMM's block kernel.
+      tile.bPrefetch = panel + 1 < panelRange.upperBound ? panels.columns + 64 / size - 1 : 0
       for i in tiles {
         tile.rows = rowTiles.length(i)
         tile.aStepStride = tile.rows
         let row = rowTiles.start(i)
         gemm.tile(
-          &tile, packedX + (row - firstRow) * pixels * size, b,
-          weights + (panel * panels.panelElements + row * panels.columns) * size)
+          &tile, packed + (row - firstRow) * pixels.count * size, stretch + panel * panels.columns * size,
+          task.weights + (panel * panels.panelElements + row * panels.columns) * size)
+        tile.bPrefetch = 0
       }
     }
   }

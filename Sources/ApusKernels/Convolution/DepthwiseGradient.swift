@@ -121,204 +121,7 @@ private func addProducts<
   }
 }
 
-#if APUS_32_REGISTERS
-  /// The same for all taps of a 3x3 kernel of stride 1 and two lines at once, which share rows of the source; `positions`
-  /// of them, in groups of MC. Products go by groups, and in a group by lines.
-  @inline(never)
-  func depthwiseGradientPair<let MC: Int, V: KernelVector>(
-    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
-    _ dy: UnsafePointer<V.Scalar>, _ row: Int, _ positions: Range<Int>, _ channels: Range<Int>, _: V.Type,
-    _: Count<MC>.Type
-  ) {
-    let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
-    let columns: DepthwiseColumns<V.Scalar> = (
-      shape.pointee.column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros
-    )
-    let rowPitch = shape.pointee.rowPitch
-    let pitch = shape.pointee.resultPixelPitch
-    let below = dy + shape.pointee.resultRowPitch
-    let next = shape.pointee.isLarge ? MC &* columns.pitch : 0
-    var channel = channels.lowerBound
-    while channel < channels.upperBound {
-      let w = sums + channel / V.lanes &* shape.pointee.weightPitch
-      var acc = nineZeros(V.self)
-      for t in 0..<9 { acc[t] = V.load(UnsafePointer(w + t &* V.lanes)) }
-      var position = positions.lowerBound
-      while position < positions.upperBound {
-        let at = columns.first &+ position
-        var gradient = apus_pin_integer(position &* pitch &+ channel)
-        var upper = InlineArray<MC, V>(repeating: V.zero)
-        var lower = InlineArray<MC, V>(repeating: V.zero)
-        for j in 0..<MC {
-          upper[j] = V.load(dy + gradient)
-          lower[j] = V.load(below + gradient)
-          gradient = apus_pin_integer(gradient &+ pitch)
-        }
-        // Row by row as instances of their own: a loop over them leaves dy in memory.
-        let p = source + (row &* rowPitch &+ at &* columns.pitch &+ channel)
-        let rows: GradientRows<V.Scalar> = (p, rowPitch, row, shape.pointee.sourceHeight, at)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<0>.self)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<1>.self)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<2>.self)
-        addRow(columns, rows, next, upper, lower, &acc, V.self, Count<3>.self)
-        position &+= MC
-      }
-      for t in 0..<9 { acc[t].store(w + t &* V.lanes) }
-      channel &+= V.lanes
-    }
-  }
-
-  /// First element, row pitch, row, rows of the source, column.
-  private typealias GradientRows<S> = (p: UnsafePointer<S>, pitch: Int, row: Int, height: Int, column: Int)
-
-  /// The products of row R of those that two lines meet; of the group `next` elements on it fetches its own.
-  @inline(__always)
-  private func addRow<let R: Int, let MC: Int, V: KernelVector>(
-    _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ next: Int, _ upper: InlineArray<MC, V>,
-    _ lower: InlineArray<MC, V>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type
-  ) {
-    if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
-    let first = apus_pin_integer(rows.column)
-    let count = MC + 2
-    // One running offset, pinned: else every column's would be kept through the loop, on the stack.
-    var at = apus_pin_integer(R &* rows.pitch)
-    for i in 0..<count {
-      let x = V.load(EdgeColumns.pointer(rows.p + at, i, count, first &+ i, columns.width, columns.zeros))
-      // Without a condition, which would be a branch for each.
-      if i >= 2 { apus_prefetch_second_level(rows.p + (at &+ next)) }
-      at = apus_pin_integer(at &+ columns.pitch)
-      for t in 0..<3 where i - t >= 0 && i - t < MC {
-        let j = i - t
-        if R < 3 { acc[3 * min(R, 2) + t] = V.multiplyAdd(acc[3 * min(R, 2) + t], x, upper[j]) }
-        if R >= 1 {
-          acc[3 * max(R - 1, 0) + t] = V.multiplyAdd(acc[3 * max(R - 1, 0) + t], x, lower[j])
-        }
-      }
-    }
-  }
-
-  /// The same for seven lines and groups of seven positions with a stride of 1: dy of the three lines that a row of the
-  /// source meets stays in registers beside the nine sums, and every element of a group's source is loaded once. Products
-  /// go by groups, and in a group by rows of the source.
-  @inline(never)
-  func depthwiseGradientBlock<V: KernelVector>(
-    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
-    _ dy: UnsafePointer<V.Scalar>, _ row: Int, _ position: Int, _ channels: Range<Int>,
-    _ ahead: UnsafeMutablePointer<V.Scalar>?, _: V.Type
-  ) {
-    let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
-    let columns: DepthwiseColumns<V.Scalar> = (
-      shape.pointee.column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros
-    )
-    let lines: BlockLines = (shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.isLarge)
-    let at = columns.first &+ position
-    var channel = channels.lowerBound
-    if let ahead {
-      for i in 0..<7 {
-        for j in 0..<7 {
-          V.load(dy + (channel &+ i &* lines.line &+ (position &+ j) &* lines.pixel))
-            .store(ahead + (i &* 7 &+ j) &* V.lanes)
-        }
-      }
-    }
-    while channel < channels.upperBound {
-      let w = sums + channel / V.lanes &* shape.pointee.weightPitch
-      var acc = nineZeros(V.self)
-      for t in 0..<9 { acc[t] = V.load(UnsafePointer(w + t &* V.lanes)) }
-      let q = dy + apus_pin_integer(position &* lines.pixel &+ channel)
-      let p = source + (row &* shape.pointee.rowPitch &+ at &* columns.pitch &+ channel)
-      let rows: GradientRows<V.Scalar> = (p, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, at)
-      let next = channel &+ V.lanes < channels.upperBound ? V.lanes : 0
-      var gradients = blockZeros(V.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<0>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<1>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<2>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<3>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<4>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<5>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<6>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<7>.self)
-      addBlockRow(columns, rows, lines, q, ahead, next, &gradients, &acc, V.self, Count<8>.self)
-      for t in 0..<9 { acc[t].store(w + t &* V.lanes) }
-      channel &+= V.lanes
-    }
-  }
-
-  /// From one position of dy to the next, from one line to the next, and whether the next block is fetched ahead.
-  private typealias BlockLines = (pixel: Int, line: Int, fetchesAhead: Bool)
-
-  /// The products of row R of a block's source with the lines R - 2 to R, the last of which it loads: from dy, or from
-  /// `ahead`, where the vector of channels before left it, and where this leaves the next, `next` elements on.
-  @inline(__always)
-  private func addBlockRow<let R: Int, V: KernelVector>(
-    _ columns: DepthwiseColumns<V.Scalar>, _ rows: GradientRows<V.Scalar>, _ lines: BlockLines,
-    _ dy: UnsafePointer<V.Scalar>, _ ahead: UnsafeMutablePointer<V.Scalar>?, _ next: Int,
-    _ gradients: inout InlineArray<3, InlineArray<7, V>>, _ acc: inout InlineArray<9, V>, _: V.Type, _: Count<R>.Type
-  ) {
-    if R < 7 {
-      var from = apus_pin_integer(R &* lines.line)
-      if let ahead {
-        let slot = ahead + R &* 7 &* V.lanes
-        for j in 0..<7 { gradients[R % 3][j] = V.load(UnsafePointer(slot) + j &* V.lanes) }
-        // The last vector has none after it, and loads its own again.
-        from = apus_pin_integer(from &+ next)
-        for j in 0..<7 {
-          V.load(dy + from).store(slot + j &* V.lanes)
-          from = apus_pin_integer(from &+ lines.pixel)
-        }
-      } else {
-        for j in 0..<7 {
-          gradients[R % 3][j] = V.load(dy + from)
-          from = apus_pin_integer(from &+ lines.pixel)
-        }
-      }
-      if lines.fetchesAhead {
-        for _ in 7..<14 {
-          apus_prefetch_second_level(dy + from)
-          from = apus_pin_integer(from &+ lines.pixel)
-        }
-      }
-    }
-    if rows.row &+ R < 0 || rows.row &+ R >= rows.height { return }
-    let first = apus_pin_integer(rows.column)
-    // One running offset, as above.
-    var at = apus_pin_integer(R &* rows.pitch)
-    for i in 0..<9 {
-      let x = V.load(EdgeColumns.pointer(rows.p + at, i, 9, first &+ i, columns.width, columns.zeros))
-      at = apus_pin_integer(at &+ columns.pitch)
-      for t in 0..<3 where i - t >= 0 && i - t < 7 {
-        for tapRow in 0..<3 where R - tapRow >= 0 && R - tapRow < 7 {
-          let a = 3 * tapRow + t
-          acc[a] = V.multiplyAdd(acc[a], x, gradients[(R + 3 - tapRow) % 3][i - t])
-        }
-      }
-    }
-    if lines.fetchesAhead {
-      for _ in 9..<16 {
-        apus_prefetch_second_level(rows.p + at)
-        at = apus_pin_integer(at &+ columns.pitch)
-      }
-    }
-  }
-
-  /// Positions of a line that bands, or pairs of lines, take together, from the first one on.
-  private func sharedPositions(_ s: DepthwiseShape, _ isBand: Bool) -> Int {
-    if isBand {
-      let done = s.columns >= DepthwiseBand.positions ? s.columns &- s.columns % DepthwiseBand.positions : 0
-      let all = done &+ (s.columns &- done) / 4 &* 4
-      return depthwiseBandFits(s, s.column, all) ? all : 0
-    }
-    let isThree =
-      s.widthTaps == 3 && s.heightTaps == 3 && s.heightStep == 1 && s.widthStep == 1 && s.rowStride == 1
-      && s.columnStride == 1
-    let done = s.columns % 7 == 0 ? s.columns : s.columns & ~3
-    // All columns but the first and the last of a group must exist.
-    let fits = s.column >= -1 && s.column &+ done &+ 1 <= s.sourceWidth
-    return isThree && fits ? done : 0
-  }
-#endif
-
-/// All taps of some lines: by bands, blocks or pairs of lines, and what these leave of a line, line by line.
+/// All taps of some lines: by bands, and what these leave of a line, line by line.
 @inline(__always)
 func depthwiseGradient<V: KernelVector>(
   _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ sums: UnsafeMutablePointer<V.Scalar>,
@@ -329,39 +132,19 @@ func depthwiseGradient<V: KernelVector>(
   while line < s.lines {
     let row = s.row &+ line &* s.rowStride
     let from = dy + line &* s.resultRowPitch
-    var shared = 0
     var lines = 1
+    var shared = 0
     #if APUS_32_REGISTERS
       let bandLines = s.channels >= V.lanes ? depthwiseBandLines(s, line) : 0
-      if bandLines > 0 || line &+ 1 < s.lines && s.channels >= V.lanes { shared = sharedPositions(s, bandLines > 0) }
-      let isBlock = bandLines == 0 && shared == s.columns && s.columns % 7 == 0 && line &+ 7 <= s.lines
-      if shared > 0 { lines = bandLines > 0 ? bandLines : isBlock ? 7 : 2 }
+      if bandLines > 0 { shared = depthwiseBandPositions(s) }
+      if shared > 0 { lines = bandLines }
     #endif
     for depthTap in s.firstDepthTap..<s.endDepthTap {
       let slice = source + (s.slice &+ depthTap &* s.depthStep) &* s.slicePitch
       let to = sums + depthTap &* s.heightTaps &* s.widthTaps &* V.lanes
       #if APUS_32_REGISTERS
-        let whole = 0..<s.channels / V.lanes &* V.lanes
-        let ahead = sharesSets(shape, source, dy, V.self) ? s.waiting?.assumingMemoryBound(to: V.Scalar.self) : nil
-        var position = 0
-        while position < shared {
-          if bandLines > 0 {
-            let count = DepthwiseBand.positions(shared &- position)
-            depthwiseBand(
-              shape, slice, to, UnsafeMutablePointer(mutating: from + position &* s.resultPixelPitch), lines, row,
-              s.column &+ 2 &* position, count, true, V.self)
-            position &+= count
-          } else if isBlock {
-            depthwiseGradientBlock(shape, slice, to, from, row, position, whole, ahead, V.self)
-            position &+= 7
-          } else {
-            if s.columns % 7 == 0 {
-              depthwiseGradientPair(shape, slice, to, from, row, 0..<shared, whole, V.self, Count<7>.self)
-            } else {
-              depthwiseGradientPair(shape, slice, to, from, row, 0..<shared, whole, V.self, Count<4>.self)
-            }
-            position = shared
-          }
+        if shared > 0 {
+          depthwiseBand(shape, slice, to, UnsafeMutablePointer(mutating: from), lines, row, shared, true, V.self)
         }
       #endif
       for i in 0..<lines {

@@ -96,134 +96,6 @@ func depthwisePair<let MC: Int, let STRIDE: Int, V: KernelVector, B: ColumnBound
   }
 }
 
-#if APUS_32_REGISTERS
-  /// A block of seven lines x seven positions of a 3x3 kernel of stride 1, for every whole vector of the channels: the
-  /// sums of the three lines that a row of the source meets stay in registers beside the nine weights, and every element
-  /// of the block's source is loaded once. It matters where pixels lie a large power of two apart and so share the sets
-  /// of the first-level cache: what is read again is read from the second level.
-  @inline(never)
-  func depthwiseBlock<V: KernelVector, B: ColumnBounds>(
-    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ weights: UnsafePointer<V.Scalar>,
-    _ result: UnsafeMutablePointer<V.Scalar>, _ row: Int, _ column: Int,
-    _ waiting: UnsafeMutablePointer<V.Scalar>?, _: V.Type, _: B.Type
-  ) {
-    let zeros = shape.pointee.zeros.assumingMemoryBound(to: V.Scalar.self)
-    let columns: DepthwiseColumns<V.Scalar> = (column, shape.pointee.sourceWidth, shape.pointee.pixelPitch, zeros)
-    let depthTap = shape.pointee.firstDepthTap
-    let slice = shape.pointee.slice &+ depthTap &* shape.pointee.depthStep
-    let target: BlockTarget = (
-      shape.pointee.resultPixelPitch, shape.pointee.resultRowPitch, shape.pointee.accumulate,
-      streamsSums(result, shape.pointee.isLarge && !shape.pointee.accumulate, shape.pointee.resultPixelPitch, V.self)
-    )
-    let next = shape.pointee.isLarge ? 7 &* columns.pitch : 0
-    let whole = shape.pointee.channels &- V.lanes
-    var channel = 0
-    var w = weights + depthTap &* 9 &* V.lanes
-    let first = source + (row &* shape.pointee.rowPitch &+ column &* columns.pitch &+ slice &* shape.pointee.slicePitch)
-    while channel <= whole {
-      var factors = nineZeros(V.self)
-      for t in 0..<9 { factors[t] = V.load(w + t &* V.lanes) }
-      let rows: BlockRows<V.Scalar> = (
-        first + channel, shape.pointee.rowPitch, row, shape.pointee.sourceHeight, next
-      )
-      let q = result + channel
-      var sums = blockZeros(V.self)
-      // Row by row as instances of their own: a loop over them leaves the sums in memory.
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<0>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<1>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<2>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<3>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<4>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<5>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<6>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<7>.self)
-      addBlockRow(columns, rows, factors, target, q, waiting, channel, &sums, V.self, B.self, Count<8>.self)
-      channel &+= V.lanes
-      w += shape.pointee.weightPitch
-    }
-    if let waiting, channel > 0 {
-      for i in 0..<7 {
-        for j in 0..<7 {
-          V.load(UnsafePointer(waiting) + (i &* 7 &+ j) &* V.lanes)
-            .store(result + (channel &- V.lanes &+ i &* target.line &+ j &* target.pixel))
-        }
-      }
-    }
-  }
-
-  /// Pixels of both tensors lie a multiple of 2 KB apart, and their channels face each other: all that a block has of one
-  /// vector of channels meets in two sets of the first-level cache. What waits until the next vector is due meets others.
-  @inline(__always)
-  func sharesSets<V: KernelVector>(
-    _ shape: UnsafePointer<DepthwiseShape>, _ source: UnsafePointer<V.Scalar>, _ result: UnsafePointer<V.Scalar>,
-    _: V.Type
-  ) -> Bool {
-    let together = 2048 / MemoryLayout<V.Scalar>.size
-    let distance = (Int(bitPattern: source) &- Int(bitPattern: result)) & 2047
-    return (distance < 128 || distance > 2048 &- 128) && shape.pointee.pixelPitch % together == 0
-      && shape.pointee.resultPixelPitch % together == 0
-  }
-
-  // As literals: `init(repeating:)` of a large function may stay a call, and a call keeps no vector in a register.
-  /// Three lines of seven vectors.
-  @inline(__always)
-  func blockZeros<V: KernelVector>(_: V.Type) -> InlineArray<3, InlineArray<7, V>> {
-    let line: InlineArray<7, V> = [V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero]
-    return [line, line, line]
-  }
-  /// A vector for each tap of a 3x3 kernel.
-  @inline(__always)
-  func nineZeros<V: KernelVector>(_: V.Type) -> InlineArray<9, V> {
-    [V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero, V.zero]
-  }
-
-  /// First element, row pitch, row, rows of the source, elements to the next block, which is fetched ahead, or 0.
-  private typealias BlockRows<S> = (p: UnsafePointer<S>, pitch: Int, row: Int, height: Int, next: Int)
-  /// Pixel and row pitch of the result, and whether it is added to, or goes past the caches.
-  private typealias BlockTarget = (pixel: Int, line: Int, accumulate: Bool, streams: Bool)
-
-  /// Row R of a block's source, into the lines R - 2 to R, the first of which it completes. It goes to the result, or to
-  /// `waiting`, from where the same line of the vector of channels before goes to the result.
-  @inline(__always)
-  private func addBlockRow<let R: Int, V: KernelVector, B: ColumnBounds>(
-    _ columns: DepthwiseColumns<V.Scalar>, _ rows: BlockRows<V.Scalar>, _ factors: InlineArray<9, V>,
-    _ target: BlockTarget, _ result: UnsafeMutablePointer<V.Scalar>, _ waiting: UnsafeMutablePointer<V.Scalar>?,
-    _ channel: Int, _ sums: inout InlineArray<3, InlineArray<7, V>>, _: V.Type, _: B.Type, _: Count<R>.Type
-  ) {
-    if rows.row &+ R >= 0 && rows.row &+ R < rows.height {
-      let from = rows.p + apus_pin_integer(R &* rows.pitch)
-      let column = apus_pin_integer(columns.first)
-      if rows.next != 0 {
-        for i in 2..<9 { apus_prefetch_second_level(from + (rows.next &+ i &* columns.pitch)) }
-      }
-      for i in 0..<9 {
-        let x = V.load(B.pointer(from + i &* columns.pitch, i, 9, column &+ i, columns.width, columns.zeros))
-        for t in 0..<3 where i - t >= 0 && i - t < 7 {
-          for tapRow in 0..<3 where R - tapRow >= 0 && R - tapRow < 7 {
-            let line = (R + 3 - tapRow) % 3
-            sums[line][i - t] = V.multiplyAdd(sums[line][i - t], x, factors[3 * tapRow + t])
-          }
-        }
-      }
-    }
-    if R >= 2 {
-      if let waiting {
-        let slot = waiting + (R - 2) &* 7 &* V.lanes
-        if channel > 0 {
-          let q = result + (apus_pin_integer((R - 2) &* target.line) &- V.lanes)
-          for j in 0..<7 { V.load(UnsafePointer(slot) + j &* V.lanes).store(q + j &* target.pixel) }
-        }
-        for j in 0..<7 { sums[(R + 1) % 3][j].store(slot + j &* V.lanes) }
-      } else {
-        storeSums(
-          sums[(R + 1) % 3], result + (R - 2) &* target.line, target.pixel, target.accumulate,
-          target.streams, V.self)
-      }
-      for j in 0..<7 { sums[(R + 1) % 3][j] = V.zero }
-    }
-  }
-#endif
-
 /// A tile of one line x MC positions, for every whole vector of the channels: `taps` of the width are neighbours in the
 /// source, and so are, STRIDE apart, positions. Three taps at a time stay in registers with the sums of the tile, and
 /// every column of the source is loaded once for them.
@@ -383,7 +255,7 @@ extension LastVector {
   private typealias DepthwisePositions = Count<4>
 #endif
 
-/// All positions of some lines, by bands, blocks, pairs of lines or line by line. Positions go from left to right, and all
+/// All positions of some lines, by bands, pairs of lines or line by line. Positions go from left to right, and all
 /// channels of a tile before the next, so that every stretch of channels is read in one go.
 @inline(__always)
 func depthwiseLines<V: KernelVector>(
@@ -400,45 +272,27 @@ func depthwiseLines<V: KernelVector>(
   let most = s.columns % 7 == 0 ? min(7, DepthwisePositions.value) : DepthwisePositions.value
   let slices = s.endDepthTap &- s.firstDepthTap
   let hasBands = whole > 0 && slices == 1 && bandsPay(s, V.self)
-  #if APUS_32_REGISTERS
-    let hasBlocks = isThree && s.columnStride == 1 && s.columns % 7 == 0 && s.channels == whole && slices == 1
-  #endif
   var line = 0
   while line < s.lines {
     let row = s.row &+ line &* s.rowStride
-    #if APUS_32_REGISTERS
-      if hasBlocks && line &+ 7 <= s.lines {
-        let waits = !s.accumulate && !s.isLarge && sharesSets(shape, source, UnsafePointer(result), V.self)
-        let waiting = waits ? s.waiting?.assumingMemoryBound(to: V.Scalar.self) : nil
-        var position = 0
-        while position < s.columns {
-          let column = s.column &+ position
-          let to = result + (line &* s.resultRowPitch &+ position &* s.resultPixelPitch)
-          if column >= -1 && column &+ 8 <= s.sourceWidth {
-            depthwiseBlock(shape, source, weights, to, row, column, waiting, V.self, EdgeColumns.self)
-          } else {
-            depthwiseBlock(shape, source, weights, to, row, column, waiting, V.self, BorderColumns.self)
-          }
-          position &+= 7
-        }
-        line &+= 7
-        continue
-      }
-    #endif
-    let bandLines = hasBands ? depthwiseBandLines(s, line) : 0
+    let shared = hasBands ? depthwiseBandPositions(s) : 0
+    let bandLines = shared > 0 ? depthwiseBandLines(s, line) : 0
     let lines = max(bandLines, isThree && line &+ 1 < s.lines ? 2 : 1)
     var position = 0
+    if bandLines > 0 {
+      let slice = source + (s.slice &+ s.firstDepthTap &* s.depthStep) &* s.slicePitch
+      let w = UnsafeMutablePointer(mutating: weights + s.firstDepthTap &* 9 &* V.lanes)
+      depthwiseBand(shape, slice, w, result + line &* s.resultRowPitch, lines, row, shared, false, V.self)
+      if whole == s.channels { position = shared }
+    }
     while position < s.columns {
       let left = s.columns &- position
       let column = s.column &+ position &* s.columnStride
       let to = result + (line &* s.resultRowPitch &+ position &* s.resultPixelPitch)
-      let together = bandLines > 0 ? DepthwiseBand.positions(left) : 0
-      let isBand = together > 0 && depthwiseBandFits(s, column, together)
-      let count = isBand ? together : left >= most ? most : left >= 4 ? 4 : 1
-      if isBand {
-        let slice = source + (s.slice &+ s.firstDepthTap &* s.depthStep) &* s.slicePitch
-        let w = UnsafeMutablePointer(mutating: weights + s.firstDepthTap &* 9 &* V.lanes)
-        depthwiseBand(shape, slice, w, to, lines, row, column, count, false, V.self)
+      let isDone = bandLines > 0 && position < shared
+      let count = isDone ? min(most, shared &- position) : left >= most ? most : left >= 4 ? 4 : 1
+      if isDone {
+        // Bands have all but the channels behind the last whole vector.
       } else if neighbours && whole > 0 {
         let margin = s.widthTaps <= 3 ? 1 : 0
         let isInner =
@@ -477,12 +331,13 @@ func depthwiseLines<V: KernelVector>(
   if s.isLarge { apus_stream_fence() }
 }
 
-/// Whether bands beat pairs of lines, which read their rows once for all taps: where pixels lie so far apart that a tile's
-/// share few sets of the first-level cache, or past the caches; and of enough lines for what a band's neighbours read again.
+/// Whether bands beat pairs of lines, which read their rows once for all taps: of enough lines for what a band's neighbours
+/// read again, and, with a stride of 2, where pixels lie so far apart that a tile's share few sets of the first-level cache,
+/// or past the caches.
 @inline(__always)
 private func bandsPay<V: KernelVector>(_ s: DepthwiseShape, _: V.Type) -> Bool {
   let isAliased = s.pixelPitch &* MemoryLayout<V.Scalar>.size % 512 == 0
-  return (isAliased || s.isLarge) && s.lines >= 6
+  return s.lines >= 6 && (s.columnStride == 1 || isAliased || s.isLarge)
 }
 
 /// `count` positions of two lines over whole vectors of channels.
