@@ -76,10 +76,8 @@
   public var indicesAreWide = false
   /// Gradients are added to what is there.
   public var accumulates = false
-  /// Sweeps by windows two or three wide ask for the next row: their data are larger than a core's own caches, and more
-  /// than hardware foresees.
-  public var fetchesAhead = false
-  /// Data are larger than what of the caches is this operation's: what backward writes goes past them.
+  /// Data are larger than what of the caches is this operation's: what backward writes goes past them, and sweeps by
+  /// windows two or three wide ask for the next row. What lies in the last level is not worth asking for.
   public var streams = false
   /// Of the kernels along the width: elements of a row in scratch, and how many such rows there are; `setScratch`.
   public var pitch = 0

@@ -9,6 +9,13 @@ struct PoolingParts {
   var channelsPerPart: Int
   var channelParts: Int
   var count: Int
+
+  /// Some rows at least, which share what their windows read, as long as each of `tasks` has a part; as many parts for each.
+  mutating func takeSeveralRows(tasks: Int) {
+    let stretches = rows.dividedRoundingUp(by: 8).roundedUp(to: tasks)
+    rowsPerPart = max(rowsPerPart, rows.dividedRoundingUp(by: stretches))
+    count = rows.dividedRoundingUp(by: rowsPerPart) * channelParts
+  }
 }
 
 extension PoolingPlan {
@@ -100,9 +107,6 @@ extension PoolingPlan {
     shape.accumulates = arguments.accumulates
     // Half of what several cores share is this operation's, roughly.
     shape.streams = bytes > Double(max(4 << 20, Machine.caches.level3 / 2))
-    // Sweeps over a part of the channels jump from pixel to pixel, which hardware does not foresee.
-    shape.fetchesAhead =
-      shape.streams || bytes > Double(Machine.caches.level2) && shape.channels > 4 * kernels.lanes
     shape.setScratch(
       lanes: kernels.lanes, isForward: direction == .forward, withIndices: arguments.indices != nil)
     var operands = PoolingOperands()
@@ -111,7 +115,8 @@ extension PoolingPlan {
     operands.indices = arguments.indices
     operands.dy = arguments.dy
     operands.dx = arguments.dx
-    let parts = parts(recomputes: recomputes)
+    var parts = parts(recomputes: recomputes)
+    if !recomputes && descriptor.layout == .channelsLast { parts.takeSeveralRows(tasks: tasks) }
     let taskBytes = taskBytes(recomputes: recomputes)
     if tasks == 1 {
       operands.scratch = areas

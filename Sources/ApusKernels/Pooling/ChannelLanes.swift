@@ -254,17 +254,51 @@ private func finishFour<V: KernelVector, Step: PoolingStep>(
 
 /// The same for windows two or three wide, by the sweep of a few channels along an output row: a window's rows are
 /// combined first, column by column, and columns that the next window shares stay in registers.
+///
+/// Sweeps go down some rows before they go on to the next channels, along stretches of a row: what the next row's windows
+/// read again is still in the first-level cache.
 @inline(never)
 private func sweepChannels<V: KernelVector, Step: PoolingStep>(
   _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>, _ row: Int,
   _ rows: Int, _ channel: Int, _ channels: Int, _: V.Type, _: Step.Type
 ) {
-  let pixel = s.pointee.channels
   let end = channel &+ channels
   let columns = s.pointee.width.output
+  // What goes past the caches comes from beyond them, in long runs.
+  let stretches = s.pointee.streams ? 1 : (columns &+ 27) / 28
+  let stretch = (columns &+ stretches &- 1) / max(1, stretches)
+  var r = row
+  while r < row &+ rows {
+    let some = r..<min(row &+ rows, r &+ sweptRows)
+    let place = splitRow(r, s.pointee.depth.output, s.pointee.height.output)
+    var first = 0
+    while first < columns {
+      let last = min(columns, first &+ stretch)
+      var c = channel
+      while c < end {
+        let count = min(V.lanes, end &- c)
+        let four = c &+ 4 &* V.lanes <= end
+        sweepDown(s, x + c, y + c, some, place, first, last, count, four, V.self, Step.self)
+        c = c &+ (four ? 4 &* V.lanes : V.lanes)
+      }
+      first = last
+    }
+    r = some.upperBound
+  }
+}
+
+/// A stretch of some rows, the first of which is `place`, for four vectors of channels, or the first lanes of one.
+@inline(__always)
+private func sweepDown<V: KernelVector, Step: PoolingStep>(
+  _ s: UnsafePointer<PoolingShape>, _ x: UnsafePointer<V.Scalar>, _ y: UnsafeMutablePointer<V.Scalar>,
+  _ rows: Range<Int>, _ place: (sample: Int, d: Int, h: Int), _ first: Int, _ last: Int, _ count: Int, _ four: Bool,
+  _: V.Type, _: Step.Type
+) {
+  let pixel = s.pointee.channels
+  let columns = s.pointee.width.output
   let inSample = s.pointee.depth.output &* s.pointee.height.output
-  var place = splitRow(row, s.pointee.depth.output, s.pointee.height.output)
-  for r in row..<row &+ rows {
+  var place = place
+  for r in rows {
     var window = windowRows(s, place)
     window.first = window.first &* pixel
     window.sliceStep = window.sliceStep &* pixel
@@ -275,26 +309,12 @@ private func sweepChannels<V: KernelVector, Step: PoolingStep>(
     advance(&place, s.pointee.depth.output, s.pointee.height.output)
     let from = x + window.first
     let to = y + r &* columns &* pixel
-    // Stretches of pixels, so that what one sweep fetches is still near when the next one takes its neighbours.
-    let stretch = channels <= 4 &* V.lanes ? columns : 16
-    var first = 0
-    while first < columns {
-      let last = min(columns, first &+ stretch)
-      var c = channel
-      while c &+ 4 &* V.lanes <= end {
-        sweepFour(s, from + c, to + c, window, factors, first, last, V.self, Step.self)
-        c = c &+ 4 &* V.lanes
-      }
-      while c < end {
-        let count = min(V.lanes, end &- c)
-        if count == V.lanes {
-          sweepRow(s, from + c, to + c, window, factors, first, last, count, whole: true, V.self, Step.self)
-        } else {
-          sweepRow(s, from + c, to + c, window, factors, first, last, count, whole: false, V.self, Step.self)
-        }
-        c = c &+ V.lanes
-      }
-      first = last
+    if four {
+      sweepFour(s, from, to, window, factors, first, last, V.self, Step.self)
+    } else if count == V.lanes {
+      sweepRow(s, from, to, window, factors, first, last, count, whole: true, V.self, Step.self)
+    } else {
+      sweepRow(s, from, to, window, factors, first, last, count, whole: false, V.self, Step.self)
     }
   }
 }
@@ -314,7 +334,7 @@ private func sweepFour<V: KernelVector, Step: PoolingStep>(
   let taps = s.pointee.width.window
   let norm = s.pointee.norm
   let factor = V(repeating: V.Scalar(s.pointee.factor))
-  let fetchesAhead = s.pointee.fetchesAhead
+  let fetchesAhead = s.pointee.streams
   let start = Step.start(V.self)
   let empty: Four<V> = (start, start, start, start)
   // The columns of the window, oldest first.

@@ -293,7 +293,8 @@ func gatherChannels<V: KernelVector, Step: GatherStep>(
 private typealias Four<V> = (V, V, V, V)
 
 /// The same for windows two or three wide, by sweeps of a few channels along a row: what a window reads is read once for
-/// all its columns, whose sums stay in registers until the last window over them has passed.
+/// all its columns, whose sums stay in registers until the last window over them has passed. Sweeps go down some rows before
+/// they go on to the next channels.
 @inline(never)
 private func sweepGather<V: KernelVector, Step: GatherStep>(
   _ s: UnsafePointer<PoolingShape>, _ operands: UnsafePointer<PoolingOperands>, _ dx: UnsafeMutablePointer<V.Scalar>,
@@ -311,86 +312,92 @@ private func sweepGather<V: KernelVector, Step: GatherStep>(
   let isAligned =
     (Int(bitPattern: dx) | pixel &* MemoryLayout<V.Scalar>.size | channel &* MemoryLayout<V.Scalar>.size)
     & (bytes &- 1) == 0
-  let fetches = s.pointee.fetchesAhead
+  let fetches = s.pointee.streams
   let streams = s.pointee.streams && isAligned && !s.pointee.accumulates
-  var place = splitRow(row, s.pointee.depth.input, s.pointee.height.input)
-  for r in row..<row &+ rows {
-    let depth = s.pointee.depth.covers[place.d]
-    let height = s.pointee.height.covers[place.h]
-    let first = Int(depth.first) &* sliceStep &+ Int(height.first) &* columns
-    let slices = Int(depth.count)
-    let lines = Int(height.count)
-    let base = place.sample &* outputPlane
-    let position = (place.d &* s.pointee.height.input &+ place.h) &* width
-    advance(&place, s.pointee.depth.input, s.pointee.height.input)
+  var firstRow = row
+  while firstRow < row &+ rows {
+    let some = firstRow..<min(row &+ rows, firstRow &+ sweptRows)
+    let firstPlace = splitRow(firstRow, s.pointee.depth.input, s.pointee.height.input)
     var channelNow = channel
     while channelNow < end {
       let four = channelNow &+ 4 &* V.lanes <= end
       let count = min(V.lanes, end &- channelNow)
-      // Sums of the columns from `column` on.
-      var a: Four<V> = (V.zero, V.zero, V.zero, V.zero)
-      var b = a
-      var c = a
-      var column = 0 &- pad
-      var to = (r &* width &+ column) &* pixel &+ channelNow
-      var w = 0
-      // One turn more than there are windows, which writes what is left.
-      while w <= columns {
-        let start = w < columns ? w &* s.pointee.width.stride &- pad : width
-        while column < start {
-          if column >= 0 {
-            if four && streams {
-              Step.finish(s, operands, to, V.lanes, whole: true, a.0).stream(dx + to)
-              Step.finish(s, operands, to, V.lanes, whole: true, a.1).stream(dx + (to &+ V.lanes))
-              Step.finish(s, operands, to, V.lanes, whole: true, a.2).stream(dx + (to &+ 2 &* V.lanes))
-              Step.finish(s, operands, to, V.lanes, whole: true, a.3).stream(dx + (to &+ 3 &* V.lanes))
-            } else if four {
-              send(s, operands, dx, to, V.lanes, whole: true, a.0, Step.self)
-              send(s, operands, dx, to &+ V.lanes, V.lanes, whole: true, a.1, Step.self)
-              send(s, operands, dx, to &+ 2 &* V.lanes, V.lanes, whole: true, a.2, Step.self)
-              send(s, operands, dx, to &+ 3 &* V.lanes, V.lanes, whole: true, a.3, Step.self)
-            } else {
-              send(s, operands, dx, to, count, whole: false, a.0, Step.self)
-            }
-          }
-          a = b
-          b = c
-          c = (V.zero, V.zero, V.zero, V.zero)
-          to = to &+ pixel
-          column = counted(column)
-        }
-        if w == columns { break }
-        let at = indexBits(position &+ start, V.self)
-        if four && fetches {
-          fetchFour(s, operands, (base &+ first &+ lines &* columns &+ w) &* pixel &+ channelNow, V.self)
-        }
-        var slice = 0
-        while slice < slices {
-          var line = 0
-          while line < lines {
-            let window = first &+ slice &* sliceStep &+ line &* columns &+ w
-            let i = (base &+ window) &* pixel &+ channelNow
-            if four {
-              sumFour(s, operands, i, window, at, &a.0, &a.1, &a.2, &a.3, Step.self)
-              sumFour(s, operands, i, window, moved(at, by: 1), &b.0, &b.1, &b.2, &b.3, Step.self)
-              if isThree {
-                sumFour(s, operands, i, window, moved(at, by: 2), &c.0, &c.1, &c.2, &c.3, Step.self)
-              }
-            } else {
-              a.0 = Step.add(a.0, s, operands, i, count, whole: false, isPixel: true, window, at)
-              b.0 = Step.add(b.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 1))
-              if isThree {
-                c.0 = Step.add(c.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 2))
+      var place = firstPlace
+      for r in some {
+        let depth = s.pointee.depth.covers[place.d]
+        let height = s.pointee.height.covers[place.h]
+        let first = Int(depth.first) &* sliceStep &+ Int(height.first) &* columns
+        let slices = Int(depth.count)
+        let lines = Int(height.count)
+        let base = place.sample &* outputPlane
+        let position = (place.d &* s.pointee.height.input &+ place.h) &* width
+        advance(&place, s.pointee.depth.input, s.pointee.height.input)
+        // Sums of the columns from `column` on.
+        var a: Four<V> = (V.zero, V.zero, V.zero, V.zero)
+        var b = a
+        var c = a
+        var column = 0 &- pad
+        var to = (r &* width &+ column) &* pixel &+ channelNow
+        var w = 0
+        // One turn more than there are windows, which writes what is left.
+        while w <= columns {
+          let start = w < columns ? w &* s.pointee.width.stride &- pad : width
+          while column < start {
+            if column >= 0 {
+              if four && streams {
+                Step.finish(s, operands, to, V.lanes, whole: true, a.0).stream(dx + to)
+                Step.finish(s, operands, to, V.lanes, whole: true, a.1).stream(dx + (to &+ V.lanes))
+                Step.finish(s, operands, to, V.lanes, whole: true, a.2).stream(dx + (to &+ 2 &* V.lanes))
+                Step.finish(s, operands, to, V.lanes, whole: true, a.3).stream(dx + (to &+ 3 &* V.lanes))
+              } else if four {
+                send(s, operands, dx, to, V.lanes, whole: true, a.0, Step.self)
+                send(s, operands, dx, to &+ V.lanes, V.lanes, whole: true, a.1, Step.self)
+                send(s, operands, dx, to &+ 2 &* V.lanes, V.lanes, whole: true, a.2, Step.self)
+                send(s, operands, dx, to &+ 3 &* V.lanes, V.lanes, whole: true, a.3, Step.self)
+              } else {
+                send(s, operands, dx, to, count, whole: false, a.0, Step.self)
               }
             }
-            line = counted(line)
+            a = b
+            b = c
+            c = (V.zero, V.zero, V.zero, V.zero)
+            to = to &+ pixel
+            column = counted(column)
           }
-          slice = counted(slice)
+          if w == columns { break }
+          let at = indexBits(position &+ start, V.self)
+          if four && fetches {
+            fetchFour(s, operands, (base &+ first &+ lines &* columns &+ w) &* pixel &+ channelNow, V.self)
+          }
+          var slice = 0
+          while slice < slices {
+            var line = 0
+            while line < lines {
+              let window = first &+ slice &* sliceStep &+ line &* columns &+ w
+              let i = (base &+ window) &* pixel &+ channelNow
+              if four {
+                sumFour(s, operands, i, window, at, &a.0, &a.1, &a.2, &a.3, Step.self)
+                sumFour(s, operands, i, window, moved(at, by: 1), &b.0, &b.1, &b.2, &b.3, Step.self)
+                if isThree {
+                  sumFour(s, operands, i, window, moved(at, by: 2), &c.0, &c.1, &c.2, &c.3, Step.self)
+                }
+              } else {
+                a.0 = Step.add(a.0, s, operands, i, count, whole: false, isPixel: true, window, at)
+                b.0 = Step.add(b.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 1))
+                if isThree {
+                  c.0 = Step.add(c.0, s, operands, i, count, whole: false, isPixel: true, window, moved(at, by: 2))
+                }
+              }
+              line = counted(line)
+            }
+            slice = counted(slice)
+          }
+          w = counted(w)
         }
-        w = counted(w)
       }
       channelNow = channelNow &+ (four ? 4 &* V.lanes : V.lanes)
     }
+    firstRow = some.upperBound
   }
   if streams { apus_stream_fence() }
 }

@@ -129,6 +129,10 @@ func normGradient<V: KernelVector>(_ weights: V, _ x: V, _ p: Double) -> V {
   return V.select(bounded(weights), weights, where: magnitude(slope), isLessThan: least) * slope
 }
 
+/// Rows that sweeps of a few channels go down before they go on to the next channels.
+@inline(__always)
+var sweptRows: Int { 16 }
+
 /// Rows of an input or an output, counted through samples and depth.
 @inline(__always)
 func splitRow(_ row: Int, _ depth: Int, _ height: Int) -> (sample: Int, d: Int, h: Int) {
