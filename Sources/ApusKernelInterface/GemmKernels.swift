@@ -172,6 +172,13 @@
     size = count == 0 ? 0 : total / count
     larger = count == 0 ? 0 : total - size * count
   }
+  /// The same, but where there are several pieces, so many that each of `threads` gets as many, if the length has them.
+  @inlinable public init(_ total: Int, atMost limit: Int, threads: Int) {
+    let fewest = BalancedSplit(total, atMost: limit).count
+    let count = fewest <= 1 ? fewest : min(total, (fewest + threads - 1) / threads * threads)
+    let size = count == 0 ? 0 : total / count
+    self.init(count: count, size: size, larger: total - size * count)
+  }
   @inlinable init(count: Int, size: Int, larger: Int) {
     self.count = count
     self.size = size

@@ -26,8 +26,6 @@ final class DepthwiseConvolution: GatherMethod {
   let zeros = OffsetTable([Int](repeating: 0, count: 8))
   /// By data with a 3x3 kernel of stride 2: all passes at once, where a position has all of their pixels.
   let spreads: Bool
-  /// Source and result outgrow the caches.
-  let isLarge: Bool
 
   /// A pass with the place of its taps in a vector's weights.
   struct PreparedPass: Sendable {
@@ -37,6 +35,8 @@ final class DepthwiseConvolution: GatherMethod {
 
   /// Bytes of copied rows that tiles read again: a quarter of a second-level cache of 512 KB.
   private static let bandBytes = 128 << 10
+  /// Lines of a part, where threads divide them: kernels take fewer ones by pairs, which read more places at once.
+  private static let leastLines = 6
   /// Bytes of results that wait to be finished, and of those that the passes of a stride write in turn: half of a
   /// first-level cache.
   private static let blockBytes = 16 << 10
@@ -55,7 +55,6 @@ final class DepthwiseConvolution: GatherMethod {
     result = ChannelTensor(
       channels: backward ? sides.c : sides.k, extents: backward ? sides.window.input : sides.output,
       layout: backward ? sides.xLayout : sides.yLayout)
-    isLarge = DepthwiseRows.isLarge(source, result, samples: sides.batch, size: size)
     var order = passes.flatMap {
       $0.tapIndices(kernelHeight: sides.window.window.height, kernelWidth: sides.window.window.width)
     }
@@ -121,7 +120,7 @@ final class DepthwiseConvolution: GatherMethod {
   private var bandBytes: Int {
     rows.inPlace ? 0 : (rows.elements(linesPerBand, pixelsPerBand, channels: blockChannels) * size).roundedUp(to: 64)
   }
-  private var waitingBytes: Int { (DepthwiseShape.waitingVectors * gemm.lanes * size).roundedUp(to: 64) }
+  private var waitingBytes: Int { DepthwiseRows.waitingBytes(gemm, size: size) }
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
     (waitingBytes + bandBytes + (result.isChannelsLast ? 1 : 2) * blockBytes, 0)
   }
@@ -136,7 +135,7 @@ final class DepthwiseConvolution: GatherMethod {
     var lines = rows.inPlace ? positions.height : linesPerBand
     var pixels = rows.inPlace ? positions.width : pixelsPerBand
     if threads > 1 {
-      // Lines first, in pairs, then channels by stretches that memory likes, then positions of a line. What the threads'
+      // Lines first, as long as they make bands, then channels by stretches that memory likes, then positions of a line. What the threads'
       // own caches hold is divided once, and lies call after call where it is needed; else who is done early helps.
       let isNear =
         DepthwiseRows.bytes(source, result, samples: samples, size: size) <= Double(threads * Machine.caches.level2)
@@ -148,7 +147,7 @@ final class DepthwiseConvolution: GatherMethod {
         let count = parts()
         return count < 4 * threads && !(isNear && count >= threads && count % threads == 0)
       }
-      while areFew() && lines > 4 { lines = (lines / 2 + 1) & ~1 }
+      while areFew() && lines >= 2 * Self.leastLines { lines = (lines / 2 + 1) & ~1 }
       while areFew() && channels >= 8 * gemm.lanes {
         channels = (channels / 2).roundedUp(to: gemm.lanes)
       }
@@ -158,6 +157,9 @@ final class DepthwiseConvolution: GatherMethod {
     let channelCount = result.channels.dividedRoundingUp(by: channels)
     let pixelCount = positions.width.dividedRoundingUp(by: pixels)
     let slotBytes = scratchBytes(threads: threads).slot
+    // One thread stores past the caches as fast as into the last level; several do not.
+    let isLarge = DepthwiseRows.isLarge(
+      source, result, samples: samples, size: size, fraction: threads > 1 ? 2 : 4)
     try context.parallel(
       parts: samples * positions.depth * lineSplit.count * pixelCount * channelCount, slots: threads, inPieces: true
     ) { slot, part in
@@ -176,7 +178,7 @@ final class DepthwiseConvolution: GatherMethod {
         Part(
           sample: rest, depth: depth, lines: lineSplit.start(line)..<lineSplit.start(line + 1),
           pixels: pixel..<min(pixel + pixels, positions.width),
-          channels: channel..<min(channel + channels, result.channels)),
+          channels: channel..<min(channel + channels, result.channels), isLarge: isLarge),
         storesSums, scratch + slot * slotBytes)
     }
   }
@@ -188,6 +190,8 @@ final class DepthwiseConvolution: GatherMethod {
     var lines: Range<Int>
     var pixels: Range<Int>
     var channels: Range<Int>
+    /// Source and result outgrow the caches.
+    var isLarge: Bool
   }
 
   private func runPart(
@@ -235,7 +239,7 @@ final class DepthwiseConvolution: GatherMethod {
     let target = Target(
       at: storesSums ? task.result + first * size : block, pixelPitch: pixelPitch, rowPitch: rowPitch,
       lines: lines, pixels: pixels, accumulate: storesSums && task.output.isAccumulate,
-      isLarge: storesSums && isLarge, waiting: scratch)
+      isLarge: storesSums && part.isLarge, waiting: scratch)
     let weights =
       task.weights + part.channels.lowerBound / gemm.lanes * self.weights.pitch * size
     if spreads {

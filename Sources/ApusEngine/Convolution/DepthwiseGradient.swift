@@ -49,9 +49,7 @@ final class DepthwiseGradient: WeightGradientMethod {
     let split = rows.split(sides.output, bytes: Self.copyBytes)
     let copies = !rows.inPlace || !dyRows.inPlace
     // Asking for what lies in the last level costs more than it saves.
-    fetchesAhead =
-      !copies
-      && DepthwiseRows.bytes(rows.tensor, dy, samples: sides.batch, size: size) > Double(Machine.caches.level3) / 2
+    fetchesAhead = !copies && DepthwiseRows.isLarge(rows.tensor, dy, samples: sides.batch, size: size, fraction: 2)
     linesPerCopy = copies ? split.lines : sides.output.height
     pixelsPerCopy = copies ? split.pixels : sides.output.width
     let lines = sides.batch * sides.output.depth * sides.output.height
@@ -87,7 +85,7 @@ final class DepthwiseGradient: WeightGradientMethod {
   }
   func scratchBytes(threads: Int) -> (slot: Int, call: Int) {
     (
-      xBytes + dyBytes + (DepthwiseShape.waitingVectors * gemm.lanes * size).roundedUp(to: 64),
+      xBytes + dyBytes + DepthwiseRows.waitingBytes(gemm, size: size),
       (bands.count * weights.elements * size).roundedUp(to: 64)
     )
   }
@@ -101,7 +99,7 @@ final class DepthwiseGradient: WeightGradientMethod {
     let copies = !rows.inPlace || !dyRows.inPlace
     var channels = copies ? copyChannels : dy.channels
     while threads > 1 && channels > gemm.lanes
-      && bands.count * dy.channels.dividedRoundingUp(by: channels) < 2 * threads
+      && bands.count * dy.channels.dividedRoundingUp(by: channels) < threads
     {
       channels = (channels / 2).roundedUp(to: gemm.lanes)
     }

@@ -38,10 +38,16 @@ struct DepthwiseRows: Sendable {
     self.stride = stride
   }
 
-  /// Whether two tensors take more of the last cache than one core's share of it, roughly: what a call writes then is
-  /// gone before anything reads it, and what it reads is worth asking for early.
-  static func isLarge(_ x: ChannelTensor, _ y: ChannelTensor, samples: Int, size: Int) -> Bool {
-    bytes(x, y, samples: samples, size: size) > Double(max(4 << 20, Machine.caches.level3 / 4))
+  /// Room for what waits, which threads write all the time, and a gap after it: hardware fetches ahead what follows, and would
+  /// take the next thread's lines from it.
+  static func waitingBytes(_ gemm: GemmKernels, size: Int) -> Int {
+    (DepthwiseShape.waitingVectors * gemm.lanes * size).roundedUp(to: 64) + (8 << 10)
+  }
+
+  /// Whether two tensors take more than a fraction of the last cache, which others use too: what a call writes then is gone
+  /// before anything reads it, and what it reads is worth asking for early.
+  static func isLarge(_ x: ChannelTensor, _ y: ChannelTensor, samples: Int, size: Int, fraction: Int) -> Bool {
+    bytes(x, y, samples: samples, size: size) > Double(max(4 << 20, Machine.caches.level3 / fraction))
   }
   /// Of both.
   static func bytes(_ x: ChannelTensor, _ y: ChannelTensor, samples: Int, size: Int) -> Double {

@@ -101,7 +101,8 @@ final class DirectConvolution: GatherMethod {
     result = ChannelTensor(channels: backward ? sides.c : sides.k, extents: resultExtents, layout: resultLayout)
     // Past the caches go whole lines of memory.
     isLarge =
-      2 * gemm.lanes * size >= 64 && DepthwiseRows.isLarge(source, result, samples: samples, size: size)
+      2 * gemm.lanes * size >= 64
+      && DepthwiseRows.isLarge(source, result, samples: samples, size: size, fraction: 4)
     let cin = backward ? sides.kPerGroup : sides.cPerGroup
     var order = passes.flatMap {
       $0.tapIndices(kernelHeight: sides.window.window.height, kernelWidth: sides.window.window.width)
@@ -287,9 +288,13 @@ final class DirectConvolution: GatherMethod {
       let least = max(1, min(lines, 2 * span, 4 * gemm.tileRows / max(1, pixelsPerPart)))
       lines = max(least, min(lines, positions.height * bandsPerLine / max(1, wanted)))
     }
-    let lineSplit = BalancedSplit(positions.height, atMost: lines)
-    let pixelSplit = BalancedSplit(positions.width, atMost: pixelsPerPart)
-    let bands = samples * positions.depth * lineSplit.count * pixelSplit.count * panels.groups
+    // As many parts for each thread, where shorter ones read nothing twice.
+    let lineSplit = BalancedSplit(
+      positions.height, atMost: lines, threads: bandsPerLine.isMultiple(of: threads) || panels.taps > 1 ? 1 : threads)
+    let others = samples * positions.depth * lineSplit.count * panels.groups
+    let pixelSplit = BalancedSplit(
+      positions.width, atMost: pixelsPerPart, threads: others.isMultiple(of: threads) ? 1 : threads)
+    let bands = others * pixelSplit.count
     let panelGroups = max(1, min(panels.panelsPerGroup, threads == 1 ? 1 : wanted / max(1, bands)))
     let panelSplit = BalancedSplit(
       panels.panelsPerGroup, atMost: panels.panelsPerGroup.dividedRoundingUp(by: panelGroups))
