@@ -3,6 +3,27 @@ import Testing
 
 /// Pieces that differ by at most one.
 @Suite struct GemmSplitTests {
+  /// Pieces of an even number for each thread: no longer than the limit, as few as that takes, and never an empty one.
+  @Test func evenForThreads() {
+    for total in 0...40 {
+      for limit in 1...12 {
+        let fewest = BalancedSplit(total, atMost: limit).count
+        for threads in 1...5 {
+          let split = BalancedSplit(total, atMost: limit, threads: threads)
+          let lengths = (0..<split.count).map { split.length($0) }
+          #expect(lengths.reduce(0, +) == total && !lengths.contains(0))
+          #expect(lengths.allSatisfy { $0 <= limit })
+          if fewest <= 1 {
+            #expect(split.count == fewest)
+          } else {
+            #expect(split.count == total || split.count.isMultiple(of: threads))
+            #expect(split.count < fewest + threads)
+          }
+        }
+      }
+    }
+  }
+
   @Test func piecesCoverTheWhole() {
     for total in 0...300 {
       for limit in 1...40 {

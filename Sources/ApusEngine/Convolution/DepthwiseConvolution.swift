@@ -135,8 +135,9 @@ final class DepthwiseConvolution: GatherMethod {
     var lines = rows.inPlace ? positions.height : linesPerBand
     var pixels = rows.inPlace ? positions.width : pixelsPerBand
     if threads > 1 {
-      // Lines first, as long as they make bands, then channels by stretches that memory likes, then positions of a line. What the threads'
-      // own caches hold is divided once, and lies call after call where it is needed; else who is done early helps.
+      // Lines first, as long as they make bands, then channels by stretches that memory likes, then positions of a line.
+      // What the threads' own caches hold is divided once, and lies call after call where it is needed; else who is done
+      // early helps.
       let isNear =
         DepthwiseRows.bytes(source, result, samples: samples, size: size) <= Double(threads * Machine.caches.level2)
       func parts() -> Int {
