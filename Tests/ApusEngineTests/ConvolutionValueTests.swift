@@ -130,6 +130,25 @@ import Testing
     }
   }
 
+  /// The only slice of the output lies before the only one of the input: nothing but padding under the kernel.
+  @Test(arguments: InstructionSet.available, gemmTypes)
+  func sliceInThePadding(_ set: InstructionSet, _ type: DataType) throws {
+    let context = try ExecutionContext(instructionSet: set, backend: .serial, threads: 1)
+    for (turn, kernel) in [1, 3].enumerated() {
+      for layout in TensorLayout.allCases {
+        var d = ConvolutionDescriptor.plane(
+          type, channels: 2, height: 5, width: 6, filters: 2, kernel: kernel, pad: kernel / 2)
+        d.window.rank = 3
+        d.window.stride.depth = 2
+        d.window.padBefore.depth = 1
+        (d.xLayout, d.yLayout) = (layout, layout)
+        for direction in ConvolutionDirection.allCases {
+          try expectRight(d, direction, context, accumulate: turn == 0, seed: UInt64(turn))
+        }
+      }
+    }
+  }
+
   /// 1x1 kernels of many channels, by weights, whose x is packed: several chains, lines with gaps, and channels that fill
   /// neither tiles nor panels.
   @Test(arguments: InstructionSet.available, gemmTypes)

@@ -57,9 +57,9 @@ final class PlanesConvolution: GatherMethod {
   /// Whether the method can do a problem at all.
   static func canDo(_ sides: ConvolutionSides, backward: Bool) -> Bool {
     let w = sides.window
-    // With one group this product is the number of weights, which is known to fit.
+    // With one group this product is the number of weights, which is known to fit. One slice, which is not in the padding.
     return sides.groups == 1 && sides.taps * sides.c * sides.k <= mostWeights && w.input.depth == 1
-      && sides.output.depth == 1 && w.window.depth == 1
+      && sides.output.depth == 1 && w.window.depth == 1 && w.padBefore.depth == 0
       && w.dilation.width == 1 && w.dilation.height == 1 && (backward || w.stride.width == 1 && w.stride.height == 1)
       && w.stride.width <= 16 && w.stride.height <= 16
   }
