@@ -63,66 +63,20 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
         continue
       }
       var c = channel
-      // Eight vectors where windows are large, so that more of each pixel is read at once.
-      while Step.isCommon && c &+ 8 &* V.lanes <= end {
-        let empty = Step.start(V.self)
-        var a = (empty, empty, empty, empty)
-        var b = a
-        var slice = x + (taps.first &+ c)
-        var i = 0
-        while i < taps.depth {
-          var line = slice
-          var j = 0
-          while j < taps.height {
-            var p = line
-            var k = 0
-            while k < taps.width {
-              combineFour(&a, p, norm, V.self, Step.self)
-              combineFour(&b, p + 4 &* V.lanes, norm, V.self, Step.self)
-              p += taps.widthStep
-              k = counted(k)
-            }
-            line += taps.heightStep
-            j = counted(j)
-          }
-          slice += taps.depthStep
-          i = counted(i)
+      // Many vectors, so that more of each pixel is read at once: where pixels lie a large power of two apart, a line each of
+      // them comes from one bank of the second level.
+      #if APUS_32_REGISTERS
+        while Step.isCommon && c &+ 16 &* V.lanes <= end {
+          poolWindow(x + (taps.first &+ c), to + c, taps, factor, norm, V.self, Step.self, Count<4>.self)
+          c = c &+ 16 &* V.lanes
         }
-        finishFour(a, to + c, factor, norm, Step.self)
-        finishFour(b, to + (c &+ 4 &* V.lanes), factor, norm, Step.self)
+      #endif
+      while Step.isCommon && c &+ 8 &* V.lanes <= end {
+        poolWindow(x + (taps.first &+ c), to + c, taps, factor, norm, V.self, Step.self, Count<2>.self)
         c = c &+ 8 &* V.lanes
       }
       while c &+ 4 &* V.lanes <= end {
-        var a = Step.start(V.self)
-        var b = a
-        var e = a
-        var f = a
-        var slice = x + (taps.first &+ c)
-        var i = 0
-        while i < taps.depth {
-          var line = slice
-          var j = 0
-          while j < taps.height {
-            var p = line
-            var k = 0
-            while k < taps.width {
-              a = Step.combine(a, V.load(p), norm)
-              b = Step.combine(b, V.load(p + V.lanes), norm)
-              e = Step.combine(e, V.load(p + 2 &* V.lanes), norm)
-              f = Step.combine(f, V.load(p + 3 &* V.lanes), norm)
-              p += taps.widthStep
-              k = counted(k)
-            }
-            line += taps.heightStep
-            j = counted(j)
-          }
-          slice += taps.depthStep
-          i = counted(i)
-        }
-        Step.finish(a, factor, norm).store(to + c)
-        Step.finish(b, factor, norm).store(to + (c &+ V.lanes))
-        Step.finish(e, factor, norm).store(to + (c &+ 2 &* V.lanes))
-        Step.finish(f, factor, norm).store(to + (c &+ 3 &* V.lanes))
+        poolWindow(x + (taps.first &+ c), to + c, taps, factor, norm, V.self, Step.self, Count<1>.self)
         c = c &+ 4 &* V.lanes
       }
       while c < end {
@@ -152,6 +106,36 @@ func poolChannels<V: KernelVector, Step: PoolingStep>(
       }
     }
   }
+}
+
+/// One pixel of FOURS times four vectors of channels.
+@inline(__always)
+private func poolWindow<let FOURS: Int, V: KernelVector, Step: PoolingStep>(
+  _ x: UnsafePointer<V.Scalar>, _ to: UnsafeMutablePointer<V.Scalar>, _ taps: Taps, _ factor: V, _ norm: Double,
+  _: V.Type, _: Step.Type, _: Count<FOURS>.Type
+) {
+  let empty = Step.start(V.self)
+  var sums = InlineArray<FOURS, Four<V>>(repeating: (empty, empty, empty, empty))
+  var slice = x
+  var i = 0
+  while i < taps.depth {
+    var line = slice
+    var j = 0
+    while j < taps.height {
+      var p = line
+      var k = 0
+      while k < taps.width {
+        for f in 0..<FOURS { combineFour(&sums[f], p + 4 &* f &* V.lanes, norm, V.self, Step.self) }
+        p += taps.widthStep
+        k = counted(k)
+      }
+      line += taps.heightStep
+      j = counted(j)
+    }
+    slice += taps.depthStep
+    i = counted(i)
+  }
+  for f in 0..<FOURS { finishFour(sums[f], to + 4 &* f &* V.lanes, factor, norm, Step.self) }
 }
 
 /// One pixel of a sum over so many elements that chains are ended in between.
